@@ -1,0 +1,1 @@
+"""What a host does: the daemon that turns plans into processes and wires."""

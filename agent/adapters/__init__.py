@@ -1,0 +1,1 @@
+"""One door for each foreign thing; its types and exceptions stop here."""

@@ -1,0 +1,1 @@
+"""The mix-down process: strips to buses as one matrix in JACK."""

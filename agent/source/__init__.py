@@ -1,0 +1,1 @@
+"""The source process: one mount, one ffmpeg, one Icecast PUT."""

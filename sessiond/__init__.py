@@ -1,0 +1,1 @@
+"""What a session is: values, pure decisions, the wire and the command line."""

@@ -1,0 +1,116 @@
+"""The one small document that every member keeps: a spec and what a leader added.
+
+Only a leader (or a caretaker) stamps; everybody else stores what is newer than
+what they have. Order is `Stamp`'s order.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Self
+
+from sessiond.core.spec import SessionSpec
+from sessiond.units import Address, HostId, HostName, MountPath, Term, UdpPort
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stamp:
+    """The version of a session's document; ordered field by field.
+
+    ``edit`` counts what a caretaker stamped without a majority, so that any newer
+    leader's stamp beats it.
+    """
+
+    term: Term
+    revision: int
+    edit: int = 0
+
+    def __str__(self) -> str:
+        """``TERM.REVISION``, with ``+EDIT`` when a caretaker edited it."""
+        return f"{self.term}.{self.revision}" + (f"+{self.edit}" if self.edit else "")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `__str__` wrote; raises ValueError on anything else."""
+        version, _, edit = text.partition("+")
+        term, revision = version.split(".")
+        return cls(Term(int(term)), int(revision), int(edit or 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A host of the session as it was found; id and address None until it was."""
+
+    name: HostName
+    id: HostId | None = None
+    address: Address | None = None
+    reachable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkPort:
+    """A link's UDP port on both hosts, and which of the two is JackTrip's server.
+
+    ``a < b`` by name; ``server`` is one of them.
+    """
+
+    a: HostName
+    b: HostName
+    udp_port: UdpPort
+    server: HostName
+
+    def peer_of(self, host: HostName) -> HostName | None:
+        """Return the other end as seen from `host`, or None if it is no end."""
+        return {self.a: self.b, self.b: self.a}.get(host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """Where Icecast answers; `host` names the member that runs it when embedded."""
+
+    address: str
+    port: int
+    tls: bool = False
+    host: HostName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StampedSpec:
+    """A spec with its stamp and what the leader settled for it.
+
+    Attributes:
+        members: One a host of the spec, in the spec's order.
+        links: One a linked pair; stays as long as the link does.
+        stopped: True once the operator stopped the session.
+    """
+
+    stamp: Stamp
+    spec: SessionSpec
+    members: tuple[Member, ...]
+    links: tuple[LinkPort, ...] = ()
+    station: Station | None = None
+    stopped: bool = False
+
+    def member(self, name: HostName) -> Member | None:
+        """Return the member of that name, or None."""
+        return next((m for m in self.members if m.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """Icecast's passwords; they travel apart from the spec and never show in a repr.
+
+    Attributes:
+        mounts: A mount's own source password where it has one.
+    """
+
+    source: str = field(default="", repr=False)
+    admin: str = field(default="", repr=False)
+    relay: str = field(default="", repr=False)
+    mounts: Mapping[MountPath, str] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False
+    )
+
+    def for_mount(self, path: MountPath) -> str:
+        """Return the source password of this mount."""
+        return self.mounts.get(path, self.source)

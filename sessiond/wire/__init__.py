@@ -1,0 +1,1 @@
+"""The protobuf border: values to messages and back, clients and servers."""
