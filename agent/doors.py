@@ -1,0 +1,159 @@
+"""The doors: what the agent needs of the world, one Protocol each.
+
+Every door has an adapter in `agent.adapters`, a fake in `tests.support.fakes`, and one
+contract suite in `tests/contract` that both must pass. Errors that leave a door are
+`SessiondError`s; foreign types and exceptions stay behind it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sessiond.core.clockcheck import NtpSample
+from sessiond.core.jackgraph import JackGraph, Wire
+from sessiond.core.proc import ProcIdentity, ProcPlan, ProcSeen
+from sessiond.core.status import HostSighting
+from sessiond.units import Address, HostId, HostName, ProcName, Seconds
+
+Bell = Callable[[], None]
+"""Rings for a turn; safe from any thread, carries no news."""
+
+
+class Clock(Protocol):
+    """The monotonic clock, in seconds."""
+
+    def now(self) -> Seconds:
+        """Return this host's monotonic time."""
+        ...
+
+
+class Procs(Protocol):
+    """Operating-system processes that we own."""
+
+    async def spawn(self, plan: ProcPlan) -> ProcIdentity:
+        """Start a process in a session of its own, its output to its log file.
+
+        Raises:
+            Broken: The program is missing or may not be executed.
+            Unavailable: The system has no room for another process.
+        """
+        ...
+
+    def adopt(self, name: ProcName, identity: ProcIdentity) -> bool:
+        """Take over a process of an earlier agent; False if it is no longer it."""
+        ...
+
+    def signal(self, name: ProcName, number: int) -> None:
+        """Send a signal to the process group, if the process is still ours."""
+        ...
+
+    def seen(self) -> Mapping[ProcName, ProcSeen]:
+        """Return every process started or adopted and not yet forgotten."""
+        ...
+
+    def read_log(self, name: ProcName, offset: int) -> tuple[str, int]:
+        """Return what the log has beyond `offset`, and the next offset.
+
+        The log is bounded: when it has been cut, reading goes on at its start.
+        """
+        ...
+
+    def forget(self, name: ProcName) -> None:
+        """Drop an ended process from `seen`."""
+        ...
+
+
+class Jack(Protocol):
+    """One JACK server's graph."""
+
+    async def look(self) -> JackGraph | None:
+        """Return the graph, joining the server when needed; None without one."""
+        ...
+
+    async def connect(self, wire: Wire) -> None:
+        """Make a wire; one that is there already is fine.
+
+        Raises:
+            Unavailable: A port or the server has gone.
+        """
+        ...
+
+    async def disconnect(self, wire: Wire) -> None:
+        """Take a wire away; one that is gone already is fine.
+
+        Raises:
+            Unavailable: The server has gone.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Leave the server."""
+        ...
+
+
+class Discovery(Protocol):
+    """Agents on this network, as multicast DNS tells: hints, never proof."""
+
+    async def open(self) -> None:
+        """Register this agent and browse; never fails for a name clash.
+
+        Raises:
+            Unavailable: The network has no interface that can multicast.
+        """
+        ...
+
+    def sightings(self) -> Sequence[HostSighting]:
+        """Return the agents seen and not yet said to be gone, by name; bounded."""
+        ...
+
+    async def close(self) -> None:
+        """Unregister and stop browsing."""
+        ...
+
+
+class Ntp(Protocol):
+    """Network time servers."""
+
+    async def ask(self, server: str, within: Seconds) -> NtpSample:
+        """Return one sample.
+
+        Raises:
+            Unavailable: No usable answer came in time.
+        """
+        ...
+
+
+class Store(Protocol):
+    """This host's state folder: named documents that survive any crash whole."""
+
+    def load(self, name: str) -> bytes | None:
+        """Return the newest whole version of a document, or None.
+
+        Raises:
+            Broken: The folder can't be read.
+        """
+        ...
+
+    def save(self, name: str, content: bytes) -> None:
+        """Store a document durably before returning.
+
+        Raises:
+            Unavailable: The disk is full or read-only; the old version is whole.
+        """
+        ...
+
+    def save_secret(self, name: str, content: bytes) -> None:
+        """Like `save`, in a file of mode 0600."""
+        ...
+
+    def folder(self, name: str) -> Path:
+        """Return a sub-folder of mode 0700 for logs or sockets, made when missing."""
+        ...
+
+
+class Peer(Protocol):
+    """A network identity: who an agent is and where it answers."""
+
+    name: HostName
+    id: HostId
+    address: Address
