@@ -1,0 +1,146 @@
+"""What every test gets: real programs are there, and nothing is left running."""
+
+import asyncio
+import inspect
+import os
+import shutil
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+import psutil
+import pytest
+
+from tests.support.eventually import aeventually, eventually
+
+T = TypeVar("T")
+
+REAL_PROGRAMS: Final = (
+    "jackd",
+    "jacktrip",
+    "ffmpeg",
+    "icecast2",
+    "chronyd",
+    "ip",
+    "nft",
+    "unshare",
+    "setpriv",
+    "faketime",
+)
+
+# What was told to end is gone within a few scheduler turns, JackTrip within half a
+# second; what is still there after this has been forgotten.
+GRACE: Final = 2.0
+
+
+@pytest.fixture(scope="session")
+def real_programs() -> None:
+    """Fail, and never skip, where a program that the tests drive is missing."""
+    missing = [name for name in REAL_PROGRAMS if shutil.which(name) is None]
+    if missing:
+        pytest.fail(
+            f"not on the PATH: {', '.join(missing)}; run ./deploy/install --dev"
+        )
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a thread or a process, and end the process.
+
+    Fixtures of a wider scope are set up before the first look, so what they own
+    is theirs to end.
+    """
+    tag = b""
+    if request.node.get_closest_marker("real"):
+        request.getfixturevalue("real_programs")
+        # pytest puts this into the environment, from where children inherit it, so
+        # that orphans are found too.
+        tag = f"PYTEST_CURRENT_TEST={request.node.nodeid} (".encode()
+    threads, pids = _threads(), _pids(tag)
+    yield
+    left = [thread.name for thread in _lasting(lambda: _threads() - threads)]
+    left += [_end(pid) for pid in _lasting(lambda: _pids(tag) - pids)]
+    if left:
+        pytest.fail(f"the test left running: {', '.join(left)}")
+
+
+@pytest.fixture(autouse=True)
+def no_task_outlives(request: pytest.FixtureRequest, nothing_leaks: None) -> None:
+    """Give async tests, and only these, the check for forgotten tasks."""
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("tasks_end")
+
+
+@pytest.fixture
+async def tasks_end() -> AsyncIterator[None]:
+    """Fail a test that leaves an asyncio task."""
+    before = asyncio.all_tasks()
+    yield
+    here = asyncio.current_task()
+
+    def left() -> list[str]:
+        tasks = asyncio.all_tasks() - before
+        return [repr(t.get_coro()) for t in tasks if t is not here]
+
+    with suppress(AssertionError):
+        await aeventually(lambda: not left(), within=GRACE)
+    if tasks := left():
+        pytest.fail(f"the test left tasks: {', '.join(tasks)}")
+
+
+def _lasting(left: Callable[[], set[T]]) -> set[T]:
+    """Return what is still left after the grace."""
+    with suppress(AssertionError):
+        eventually(lambda: not left(), within=GRACE)
+    return left()
+
+
+def _threads() -> set[threading.Thread]:
+    """Return Python's own threads.
+
+    JACK's callback threads show as dummies, which Python never forgets.
+    """
+    return {
+        thread
+        for thread in threading.enumerate()
+        if not isinstance(thread, threading._DummyThread)
+    }
+
+
+def _pids(tag: bytes) -> set[int]:
+    """Return our children, and every process with this in its environment."""
+    pids = _children()
+    if tag:
+        pids |= {pid for pid in psutil.pids() if tag in _environment(pid)}
+        pids.discard(os.getpid())
+    return pids
+
+
+def _children() -> set[int]:
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for each in lists for pid in _read(each).split()}
+
+
+def _environment(pid: int) -> bytes:
+    return _read(Path(f"/proc/{pid}/environ"))
+
+
+def _read(path: Path) -> bytes:
+    """Return the file's bytes, or none once its process or thread is gone."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _end(pid: int) -> str:
+    """End a forgotten process so that it disturbs no other test; return its name."""
+    try:
+        name = f"{' '.join(psutil.Process(pid).cmdline())} (pid {pid})"
+        os.kill(pid, signal.SIGKILL)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return f"pid {pid}"
+    return name
