@@ -1,0 +1,131 @@
+"""What an agent answers, as Protocols over plain values.
+
+`agent.service` implements them; `server` puts gRPC in front, `client` calls them.
+Every method may raise a `SessiondError`, which reaches the caller as it is; any
+other exception is a bug and reaches the caller as a broken agent.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from sessiond.core.spec import SessionSpec
+from sessiond.core.stamped import Secrets, Stamp, StampedSpec
+from sessiond.core.status import Finding, HostSighting, HostStatus, SessionStatus
+from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
+from sessiond.wire.messages import (
+    ConsiderReply,
+    ConsiderRequest,
+    HelloReply,
+    HelloRequest,
+    PeerEnvelope,
+)
+
+
+class AgentApi(Protocol):
+    """What people ask of an agent, mostly through the command line."""
+
+    async def hosts(self, wait: Seconds) -> tuple[HostSighting, ...]:
+        """Return the agents found here after looking for `wait`, by name."""
+        ...
+
+    async def create(self, spec: SessionSpec, secrets: Secrets) -> StampedSpec:
+        """Create a session and return its first stamp; it goes on forming.
+
+        Raises:
+            Refused: A host is busy or unfit, a name is ambiguous, or this host is
+                in a session already.
+        """
+        ...
+
+    async def apply(
+        self, spec: SessionSpec, secrets: Secrets, based_on: Stamp | None
+    ) -> StampedSpec:
+        """Change a running session; empty secrets stay as they are stored.
+
+        Raises:
+            Refused: `based_on` is not the running stamp.
+            Unavailable: No majority stored the change.
+        """
+        ...
+
+    async def spec(self, name: SessionName | None) -> StampedSpec:
+        """Return the running document; None names this host's session."""
+        ...
+
+    async def status(self, name: SessionName | None) -> SessionStatus:
+        """Return the one picture of a session; None names this host's."""
+        ...
+
+    def watch(self, name: SessionName | None) -> AsyncIterator[SessionStatus]:
+        """Yield the picture now and after each change, until the caller leaves."""
+        ...
+
+    async def gain(
+        self,
+        session: SessionName,
+        mount: MountPath,
+        host: HostName,
+        gain_db: Decibels,
+    ) -> Stamp:
+        """Set one fader and return the stamp of that change."""
+        ...
+
+    async def mute(self, host: HostName | None, *, muted: bool) -> None:
+        """Close or open a host's inputs; None is this host."""
+        ...
+
+    async def leave(self) -> None:
+        """Take this host out of its session."""
+        ...
+
+    async def resume(self) -> None:
+        """Give the consent that a host needs after it booted into a session."""
+        ...
+
+    async def handover(self, session: SessionName, host: HostName | None) -> HostName:
+        """Change the broadcaster as planned and return the new one."""
+        ...
+
+    async def stop(self, name: SessionName) -> None:
+        """End the session everywhere."""
+        ...
+
+    async def doctor(self) -> tuple[Finding, ...]:
+        """Look this host over."""
+        ...
+
+    async def check(self, spec: SessionSpec) -> tuple[str, ...]:
+        """Return each host's plan as lines of text; start nothing."""
+        ...
+
+
+class PeerApi(Protocol):
+    """What agents ask of one another."""
+
+    async def hello(self, request: HelloRequest) -> HelloReply:
+        """Say who answers here."""
+        ...
+
+    async def tell(self, envelope: PeerEnvelope) -> PeerEnvelope:
+        """Take election messages and return what there is to answer.
+
+        Raises:
+            Refused: The envelope is meant for an agent of another id.
+        """
+        ...
+
+    async def consider(self, request: ConsiderRequest) -> ConsiderReply:
+        """Say whether this host is free and fit for a session."""
+        ...
+
+    async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:
+        """Store Icecast's passwords for a session that this host is a member of."""
+        ...
+
+    async def report(self, session: SessionName) -> HostStatus:
+        """Return this host's own status."""
+        ...
+
+    async def mute(self, session: SessionName, *, muted: bool) -> None:
+        """Close or open this host's inputs, as another member's owner asks."""
+        ...
