@@ -1,0 +1,173 @@
+"""What is on a mount, as seen from outside: Icecast's status and a listener's bytes.
+
+`Label` is how a source says in its ``ice-description`` whose it is; `witness` turns
+what this host's own listener and Icecast's status show into the election's evidence.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sessiond.core.status import Role
+from sessiond.units import HostName, Kbps, MountPath, Seconds, SessionName, Term
+
+# Silence in music is never that long between bytes: a silent Vorbis stream, the
+# slowest of all, sends one page every 0.65 s (field notes).
+STALL_SECONDS: Final = Seconds(2.0)
+
+# A healthy Vorbis mount gives its first listener nothing for up to 2.4 s after a cold
+# start (field notes); twice that is no start any more.
+SILENT_SECONDS: Final = Seconds(5.0)
+
+# The largest burst, 640 KiB of FLAC, takes this long over 5 Mbit/s.
+BURST_ENDS_SECONDS: Final = Seconds(1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """Which session, term and host a source belongs to, as at its PUT."""
+
+    session: SessionName
+    term: Term
+    host: HostName
+    role: Role
+
+    def __str__(self) -> str:
+        """``[session=… term=… host=… role=…]``."""
+        return (
+            f"[session={self.session} term={self.term} host={self.host} "
+            f"role={self.role}]"
+        )
+
+
+_LABEL: Final = re.compile(
+    r"\[session=(?P<session>[a-z0-9][a-z0-9-]{0,47})"
+    r" term=(?P<term>[0-9]{1,18})"
+    r" host=(?P<host>[a-z0-9][a-z0-9-]{0,31})"
+    r" role=(?P<role>leader|caretaker)\]\s*\Z",
+    re.ASCII,
+)
+
+
+def describe(description: str, label: Label) -> str:
+    """Return the ``ice-description``: the operator's text, then the label."""
+    return f"{description} {label}".strip()
+
+
+def parse_label(description: str) -> Label | None:
+    """Return the label at the end of a mount's description; None if there is none.
+
+    Brackets, and even labels, inside the operator's own text are not mistaken for
+    it: only what stands at the very end counts.
+    """
+    found = _LABEL.search(description)
+    if found is None:
+        return None
+    return Label(
+        session=SessionName(found["session"]),
+        term=Term(int(found["term"])),
+        host=HostName(found["host"]),
+        role=Role(found["role"]),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountSeen:
+    """A mount that has a source, as Icecast's status shows it.
+
+    Attributes:
+        stream_start: Icecast's own text; another text means another source.
+    """
+
+    path: MountPath
+    listeners: int = 0
+    description: str = ""
+    stream_start: str = ""
+    bitrate_kbps: Kbps | None = None
+    title: str = ""
+
+    @property
+    def label(self) -> Label | None:
+        """Whose source it is; None when it is none of ours."""
+        return parse_label(self.description)
+
+
+class ListenState(StrEnum):
+    """What became of this host's own listener on a mount."""
+
+    CONNECTING = "connecting"
+    OPEN = "open"
+    CLOSED = "closed"
+    ABSENT = "absent"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """This host's own listener on one mount, at one moment; times are monotonic.
+
+    Attributes:
+        since: When the present state began.
+        first_at: When the first byte of the present connection came; None before.
+        moved_at: When its last byte came.
+        bytes_heard: On the present connection.
+    """
+
+    path: MountPath
+    state: ListenState
+    since: Seconds
+    first_at: Seconds | None = None
+    moved_at: Seconds | None = None
+    bytes_heard: int = 0
+
+
+class Evidence(StrEnum):
+    """What a host can swear to about a mount (election.md, "Evidence")."""
+
+    PROGRESSING = "progressing"
+    STALLED = "stalled"
+    FREE = "free"
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+
+
+def witness(
+    listening: Listening | None,
+    mounts: tuple[MountSeen, ...] | None,
+    *,
+    path: MountPath,
+    now: Seconds,
+) -> Evidence:
+    """Return the evidence about a mount.
+
+    Args:
+        listening: This host's own listener on it; None when it has none.
+        mounts: Icecast's present status; None when Icecast did not answer.
+        path: The mount.
+        now: This host's monotonic clock, seconds.
+
+    Returns:
+        ``unknown`` while Icecast shows a source of which no listener of ours can
+        tell yet whether it moves.
+    """
+    if mounts is None:
+        return Evidence.UNREACHABLE
+    if all(mount.path != path for mount in mounts):
+        return Evidence.FREE
+    if listening is None or listening.state is not ListenState.OPEN:
+        return Evidence.UNKNOWN
+    return _heard(listening, now)
+
+
+def _heard(listening: Listening, now: Seconds) -> Evidence:
+    """Return what an open listener's bytes prove."""
+    if listening.first_at is None or listening.moved_at is None:
+        waited = now - listening.since
+        return Evidence.STALLED if waited >= SILENT_SECONDS else Evidence.UNKNOWN
+    if now - listening.moved_at >= STALL_SECONDS:
+        return Evidence.STALLED
+    # A new connection to a stalled mount gets the burst too: those bytes are old.
+    if listening.moved_at - listening.first_at < BURST_ENDS_SECONDS:
+        return Evidence.UNKNOWN
+    return Evidence.PROGRESSING

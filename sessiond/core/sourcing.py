@@ -1,0 +1,269 @@
+"""Feeding a mount: the order for it, its argument list, its request, its report.
+
+What the source process of a mount is told (`SourceOrder`, `Lease`) and answers
+(`SourceReport`), and the pure steps between: FFmpeg's argument list, the head of
+Icecast's PUT. Passwords are no part of any value here; what is on a mount, as seen
+from outside, is in `onair`.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sessiond.core.onair import Label, describe
+from sessiond.core.spec import Codec, MountSpec
+from sessiond.core.stamped import Station
+from sessiond.core.status import Role
+from sessiond.errors import Refused
+from sessiond.units import Hertz, HostName, Kbps, MountPath, Seconds, SessionName, Term
+
+# An agent that is silent for longer has crashed for good or is cut off; election.md
+# counts on the source being gone by then ("Behind").
+LEASE_SECONDS: Final = Seconds(10.0)
+
+# Icecast 2.4 reads a request's head into one buffer of this size
+# (PER_CLIENT_REFBUF_SIZE) and drops the connection when it is not all there.
+HEAD_LIMIT_BYTES: Final = 4095
+
+# How much sound an Ogg page holds; FFmpeg's own 1 s would be heard as a delay.
+PAGE_MICROSECONDS: Final = 200_000
+
+ENCODERS: Final[Mapping[Codec, str]] = {
+    Codec.VORBIS: "libvorbis",
+    Codec.OPUS: "libopus",
+    Codec.FLAC: "flac",
+    Codec.MP3: "libmp3lame",
+}
+
+CONTENT_TYPES: Final[Mapping[Codec, str]] = {
+    Codec.VORBIS: "application/ogg",
+    Codec.OPUS: "application/ogg",
+    Codec.FLAC: "application/ogg",
+    Codec.MP3: "audio/mpeg",
+}
+
+# Opus knows no 44.1 kHz; LAME knows nothing beyond MPEG-1's three rates.
+_OPUS_RATE: Final = Hertz(48000)
+_MP3_RATES: Final = frozenset({32000, 44100, 48000})
+
+# A session file's mount paths and their standby mounts.
+_PATH: Final = re.compile(r"/[A-Za-z0-9_-]{1,56}\.(ogg|opus|flac|mp3)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOrder:
+    """What one source process is to feed, and where; the password travels apart.
+
+    Attributes:
+        path: Where the PUT goes: the mount, or its hidden standby mount.
+        rate_hz: The JACK server's.
+        jack_client: The name that FFmpeg takes in JACK.
+        user: The source user at the station.
+        description: The operator's; the label is put behind it at the PUT.
+    """
+
+    path: MountPath
+    codec: Codec
+    bitrate_kbps: Kbps | None
+    rate_hz: Hertz
+    jack_client: str
+    address: str
+    port: int
+    tls: bool = False
+    user: str = "source"
+    name: str = ""
+    description: str = ""
+    genre: str = ""
+    public: bool = False
+    session: SessionName
+    host: HostName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The agent's word that this host may broadcast, true for `LEASE_SECONDS`.
+
+    Attributes:
+        grant: Each number permits one accepted PUT; a larger one permits the next.
+        sent_at: When the agent said so, on the clock that it shares with the
+            source; a lease that waited in a socket is as old as it is.
+    """
+
+    term: Term
+    role: Role
+    grant: int
+    sent_at: Seconds
+
+    def is_fresh(self, now: Seconds) -> bool:
+        """Say whether the agent was heard within `LEASE_SECONDS`."""
+        return now - self.sent_at <= LEASE_SECONDS
+
+
+class SourceState(StrEnum):
+    """How far a source is; all but ``live`` say why in the report's detail."""
+
+    WAITING = "waiting"
+    CONNECTING = "connecting"
+    LIVE = "live"
+    REFUSED = "refused"
+    DENIED = "denied"
+    UNREACHABLE = "unreachable"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReport:
+    """What a source says of itself.
+
+    Attributes:
+        grant: The one that its present or last accepted PUT used; 0 before any.
+        term: The same PUT's term.
+        bytes_sent: On the present PUT, as far as the kernel took them.
+        moved_ago: Since the last of those bytes; None before any.
+        detail: One sentence; never holds a secret.
+        encoder_pid: 0 while there is no FFmpeg.
+        encoder_restarts: How often FFmpeg ended without being asked to.
+        encoded_bytes: What the present FFmpeg has given so far.
+    """
+
+    path: MountPath | None
+    state: SourceState
+    grant: int = 0
+    term: Term = Term(0)
+    role: Role | None = None
+    bytes_sent: int = 0
+    moved_ago: Seconds | None = None
+    detail: str = ""
+    encoder_pid: int = 0
+    encoder_restarts: int = 0
+    encoded_bytes: int = 0
+
+
+def order_for(
+    mount: MountSpec,
+    *,
+    station: Station,
+    user: str,
+    rate_hz: Hertz,
+    session: SessionName,
+    host: HostName,
+) -> SourceOrder:
+    """Return the order for feeding this mount.
+
+    Args:
+        mount: What is to be fed; its own source user takes precedence.
+        station: Where Icecast answers.
+        user: The server's source user.
+        rate_hz: The JACK server's.
+        session: The session's name, for the label.
+        host: This host, who feeds it.
+    """
+    return SourceOrder(
+        path=mount.path,
+        codec=mount.codec,
+        bitrate_kbps=mount.bitrate_kbps,
+        rate_hz=rate_hz,
+        jack_client=f"air-{mount.file_name}",
+        address=station.address,
+        port=station.port,
+        tls=station.tls,
+        user=mount.source_user or user,
+        name=mount.name,
+        description=mount.description,
+        genre=mount.genre,
+        public=mount.public,
+        session=session,
+        host=host,
+    )
+
+
+def ffmpeg_argv(order: SourceOrder) -> tuple[str, ...]:
+    """Return the argument list that encodes a JACK client's input to standard output.
+
+    Source: ffmpeg(1), ffmpeg-devices(1) "jack"; field notes on page duration and
+    on MP3 written to a pipe.
+    """
+    reading = ("-f", "jack", "-channels", "2", "-i", order.jack_client)
+    return (
+        "ffmpeg",
+        "-nostdin",
+        "-hide_banner",
+        "-nostats",
+        *("-loglevel", "warning"),
+        *reading,
+        *("-map", "0:a"),
+        *("-c:a", ENCODERS[order.codec]),
+        *_bitrate(order),
+        *("-ar", str(_encoded_rate(order))),
+        *_container(order.codec),
+        "pipe:1",
+    )
+
+
+def _bitrate(order: SourceOrder) -> tuple[str, ...]:
+    if order.codec is Codec.FLAC or order.bitrate_kbps is None:
+        return ()
+    return ("-b:a", f"{order.bitrate_kbps}k")
+
+
+def _encoded_rate(order: SourceOrder) -> Hertz:
+    if order.codec is Codec.OPUS:
+        return _OPUS_RATE
+    if order.codec is Codec.MP3 and order.rate_hz not in _MP3_RATES:
+        return _OPUS_RATE
+    return order.rate_hz
+
+
+def _container(codec: Codec) -> tuple[str, ...]:
+    flush = ("-flush_packets", "1")
+    if codec is Codec.MP3:
+        return (*flush, "-id3v2_version", "0", "-write_xing", "0", "-f", "mp3")
+    return (*flush, "-page_duration", str(PAGE_MICROSECONDS), "-f", "ogg")
+
+
+def request_head(order: SourceOrder, *, password: str, term: Term, role: Role) -> bytes:
+    """Return the head of the PUT that opens the mount, to its empty line.
+
+    It holds the password: it is for the socket, never for a log. Without
+    ``Expect`` both Icecast 2.4 and 2.5 answer 200 before the first byte of sound.
+
+    Raises:
+        Refused: A text holds a line break or another control character, the user
+            holds a colon, or the head is longer than Icecast reads.
+    """
+    if not _PATH.fullmatch(order.path):
+        raise Refused(f"{order.path!r} is no mount path.")
+    label = Label(session=order.session, term=term, host=order.host, role=role)
+    if ":" in order.user:
+        raise Refused("Icecast's source user can't hold a colon.")
+    token = b64encode(f"{order.user}:{password}".encode()).decode("ascii")
+    fields = (
+        ("Host", f"{order.address}:{order.port}"),
+        ("Authorization", f"Basic {token}"),
+        ("User-Agent", "sessiond"),
+        ("Content-Type", CONTENT_TYPES[order.codec]),
+        ("Ice-Public", "1" if order.public else "0"),
+        ("Ice-Name", order.name),
+        ("Ice-Description", describe(order.description, label)),
+        ("Ice-Genre", order.genre),
+        ("Ice-Bitrate", str(order.bitrate_kbps or "")),
+    )
+    lines = [f"PUT {order.path} HTTP/1.1"]
+    lines += [_header(name, value) for name, value in fields if value]
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    if len(head) > HEAD_LIMIT_BYTES:
+        raise Refused(
+            f"The name, description and genre of {order.path} are too long for "
+            f"Icecast by {len(head) - HEAD_LIMIT_BYTES} bytes.",
+            "Shorten the description.",
+        )
+    return head
+
+
+def _header(name: str, value: str) -> str:
+    if any(character < " " or character == "\x7f" for character in value):
+        raise Refused(f"{name} can't hold a line break or a control character.")
+    return f"{name}: {value}"
