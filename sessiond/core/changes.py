@@ -1,0 +1,270 @@
+"""From what should be and what is to what to do next: effects as data.
+
+`changes` is the whole decision of a turn. On a settled world it returns no effect and
+the same lifecycles: that test proves the design.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from sessiond.core.jackgraph import JackGraph, Wire
+from sessiond.core.lifecycle import (
+    Lifecycle,
+    ProcEffect,
+    Running,
+    Sight,
+    Spawn,
+    SpawnFailed,
+    Starting,
+    Stopping,
+    advance,
+    deadline,
+)
+from sessiond.core.linkstats import LinkSeen
+from sessiond.core.mixmatrix import MixOrder, MixReport
+from sessiond.core.onair import MountSeen
+from sessiond.core.plan import HostPlan
+from sessiond.core.proc import (
+    JackAnswers,
+    PortsAppear,
+    ProcPlan,
+    ProcSeen,
+    Settled,
+    SocketAnswers,
+    Stage,
+    StationAnswers,
+)
+from sessiond.core.sourcing import SourceOrder, SourceReport
+from sessiond.core.view import AudioSetup
+from sessiond.core.wires import ours
+from sessiond.units import HostName, ProcName, Seconds
+
+# While a process starts, its socket and its first packets ring no bell: look often.
+STARTING_POLL: Final = Seconds(0.05)
+# At rest: JackTrip prints its statistics once a second.
+RESTING_POLL: Final = Seconds(1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """The world as one turn finds it.
+
+    Attributes:
+        graph: None without a JACK server.
+        failed: Spawns of the last turn that came to nothing.
+        links: One for each link process, by peer.
+        mix: None while no mix-down answers.
+        sources: One for each source process that answers.
+        ordered: What each source process was last told to feed.
+        mounts: What Icecast shows; None while it does not answer.
+    """
+
+    procs: Mapping[ProcName, ProcSeen] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    graph: JackGraph | None = None
+    failed: Mapping[ProcName, SpawnFailed] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    links: Mapping[HostName, LinkSeen] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    mix: MixReport | None = None
+    sources: Mapping[ProcName, SourceReport] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    ordered: Mapping[ProcName, SourceOrder] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    mounts: tuple[MountSeen, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Make this wire."""
+
+    wire: Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Take this wire of ours away."""
+
+    wire: Wire
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMix:
+    """Tell the mix-down what to mix."""
+
+    order: MixOrder
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSource:
+    """Tell a source process what to feed."""
+
+    name: ProcName
+    order: SourceOrder
+
+
+Effect = ProcEffect | Connect | Disconnect | OrderMix | OrderSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a turn decided.
+
+    Attributes:
+        effects: In the order in which they are to be performed.
+        wake_at: When the next turn is due even if no bell rings.
+    """
+
+    effects: tuple[Effect, ...]
+    lifecycles: Mapping[ProcName, Lifecycle]
+    wake_at: Seconds
+
+
+def changes(
+    plan: HostPlan,
+    observed: Observed,
+    lifecycles: Mapping[ProcName, Lifecycle],
+    audio: AudioSetup,
+    now: Seconds,
+) -> Decision:
+    """Return the effects that lead from what is to what should be.
+
+    Args:
+        plan: What should be.
+        observed: What is.
+        lifecycles: Where each process was after the last turn.
+        audio: The owner's ports: which wires may be ours.
+        now: Monotonic.
+    """
+    wanted = {p.name: p for p in plan.procs}
+    names = [*wanted, *(n for n in lifecycles if n not in wanted)]
+    steps = {
+        name: advance(
+            lifecycles.get(name),
+            wanted.get(name),
+            _sight(name, wanted, observed, lifecycles),
+            now,
+        )
+        for name in names
+    }
+    alive = {n: step.state for n, step in steps.items() if step.state is not None}
+    proc_effects = [effect for step in steps.values() for effect in step.effects]
+    effects: list[Effect] = [
+        *(e for e in proc_effects if not isinstance(e, Spawn)),
+        *_unwire(plan, observed, audio),
+        *(e for e in proc_effects if isinstance(e, Spawn)),
+        *_orders(plan, observed),
+        *_wire(plan, observed),
+    ]
+    return Decision(
+        effects=tuple(effects),
+        lifecycles=MappingProxyType(alive),
+        wake_at=_wake_at(alive.values(), observed, plan, now),
+    )
+
+
+def _sight(
+    name: ProcName,
+    wanted: Mapping[ProcName, ProcPlan],
+    observed: Observed,
+    lifecycles: Mapping[ProcName, Lifecycle],
+) -> Sight:
+    plan = wanted.get(name)
+    state = lifecycles.get(name)
+    return Sight(
+        seen=observed.procs.get(name),
+        ready=state is not None and is_ready(state.plan, observed),
+        failed=observed.failed.get(name),
+        may_start=plan is not None and _needs_met(plan, lifecycles),
+        may_stop=state is None or _nothing_rests_on(state, wanted, lifecycles),
+    )
+
+
+def _needs_met(plan: ProcPlan, lifecycles: Mapping[ProcName, Lifecycle]) -> bool:
+    return all(isinstance(lifecycles.get(need), Running) for need in plan.needs)
+
+
+def _nothing_rests_on(
+    state: Lifecycle,
+    wanted: Mapping[ProcName, ProcPlan],
+    lifecycles: Mapping[ProcName, Lifecycle],
+) -> bool:
+    """Tell whether every later stage that has to stop has stopped."""
+    return not any(
+        other.plan.stage > state.plan.stage and wanted.get(name) != other.plan
+        for name, other in lifecycles.items()
+        if isinstance(other, Starting | Running | Stopping)
+    )
+
+
+def is_ready(plan: ProcPlan, observed: Observed) -> bool:
+    """Tell whether what a process is for can be seen."""
+    match plan.ready:
+        case PortsAppear(ports=ports):
+            return observed.graph is not None and ports <= observed.graph.ports
+        case JackAnswers():
+            return observed.graph is not None
+        case SocketAnswers():
+            if plan.stage is Stage.MIXDOWN:
+                return observed.mix is not None
+            return plan.name in observed.sources
+        case StationAnswers():
+            return observed.mounts is not None
+        case Settled():
+            return plan.name in observed.procs
+        case _:
+            assert_never(plan.ready)
+
+
+def _orders(plan: HostPlan, observed: Observed) -> Iterable[Effect]:
+    if plan.mix and observed.mix and observed.mix.order != plan.mix:
+        yield OrderMix(plan.mix)
+    for name, order in plan.sources.items():
+        if name in observed.sources and observed.ordered.get(name) != order:
+            yield OrderSource(name, order)
+
+
+def _wire(plan: HostPlan, observed: Observed) -> Iterable[Connect]:
+    graph = observed.graph
+    if graph is None:
+        return ()
+    return (
+        Connect(wire)
+        for wire in sorted(plan.wires - graph.wires)
+        if wire.source in graph.ports and wire.destination in graph.ports
+    )
+
+
+def _unwire(
+    plan: HostPlan, observed: Observed, audio: AudioSetup
+) -> Iterable[Disconnect]:
+    graph = observed.graph
+    if graph is None:
+        return ()
+    mine = frozenset(wire for wire in graph.wires if ours(wire, audio))
+    return (Disconnect(wire) for wire in sorted(mine - plan.wires))
+
+
+def _wake_at(
+    states: Iterable[Lifecycle], observed: Observed, plan: HostPlan, now: Seconds
+) -> Seconds:
+    states = tuple(states)
+    moving = any(isinstance(s, Starting | Stopping) for s in states)
+    poll = STARTING_POLL if moving or _is_settling(plan, observed) else RESTING_POLL
+    due = [when for s in states if (when := deadline(s)) is not None]
+    return Seconds(max(now, min([now + poll, *due])))
+
+
+def _is_settling(plan: HostPlan, observed: Observed) -> bool:
+    """Tell whether a source has still to come on the air."""
+    return any(
+        name not in observed.sources or observed.sources[name].bytes_sent == 0
+        for name in plan.sources
+    )

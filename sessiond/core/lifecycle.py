@@ -1,0 +1,334 @@
+"""The life of one process that we own, as a table of states.
+
+    (none) ──spawn──▶ Starting ──ready──▶ Running
+      ▲                  │ exit, late        │ exit        not wanted, or another plan
+      │                  ▼                   ▼                       │
+      │              BackingOff ◀────────────┴──── late ──────────── Stopping
+      │                  │ budget spent                                 │
+      ├── not wanted ────┴──▶ GaveUp ── RETRY_AFTER, another plan ──▶ spawn
+      └──────────────────────────────────── exit ───────────────────────┘
+
+RUNNING is earned: a process is ready when what it is for can be seen. Failures are
+forgotten only after it has run for HEALTHY_AFTER.
+"""
+
+from dataclasses import dataclass, replace
+from signal import SIGKILL, SIGTERM
+from typing import Final, assert_never
+
+from sessiond.core.proc import ProcPlan, ProcSeen, Program
+from sessiond.core.status import ProcState
+from sessiond.units import ProcName, Seconds
+
+# A cold Python with NumPy on a busy laptop takes 2 s; whoever is not ready after this
+# has hung.
+START_LIMIT: Final = Seconds(10.0)
+# FFmpeg and the source end within 2 s of SIGTERM; jackd with clients within 1 s.
+TERM_LIMIT: Final = Seconds(3.0)
+HEALTHY_AFTER: Final = Seconds(10.0)
+FIRST_BACKOFF: Final = Seconds(0.25)
+LAST_BACKOFF: Final = Seconds(5.0)
+# 0.25 + 0.5 + 1 + 2 + 4 + 5 + 5 s: twenty seconds of trying, then a person should
+# know.
+BUDGET: Final = 7
+# The cause may be gone (a foreign program left the port, a package was installed).
+RETRY_AFTER: Final = Seconds(30.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starting:
+    """Spawned, not yet ready."""
+
+    plan: ProcPlan
+    since: Seconds
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Ready, and what it is for can be seen."""
+
+    plan: ProcPlan
+    since: Seconds
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """Asked to end; killed when it does not.
+
+    Attributes:
+        late: It is stopped because it never became ready, which is a failure.
+    """
+
+    plan: ProcPlan
+    since: Seconds
+    killed: bool = False
+    late: bool = False
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackingOff:
+    """Ended by itself; it is started again at `until`."""
+
+    plan: ProcPlan
+    until: Seconds
+    failures: int
+    complaint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUp:
+    """Failed as often as its budget allows, or can't be started at all."""
+
+    plan: ProcPlan
+    until: Seconds
+    failures: int
+    complaint: str
+    permanent: bool = False
+
+
+Lifecycle = Starting | Running | Stopping | BackingOff | GaveUp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnFailed:
+    """The system would not start it; permanent when a person is needed."""
+
+    complaint: str
+    permanent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start this process."""
+
+    plan: ProcPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Send this signal to the process of that name."""
+
+    name: ProcName
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """An ended process has been dealt with."""
+
+    name: ProcName
+
+
+ProcEffect = Spawn | Signal | Forget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What one turn sees of one process.
+
+    Attributes:
+        seen: None when there is no such process.
+        ready: What it is for can be seen.
+        failed: Why the last spawn came to nothing.
+        may_start: Everything that it needs is running.
+        may_stop: Nothing that rests on it has still to stop.
+    """
+
+    seen: ProcSeen | None = None
+    ready: bool = False
+    failed: SpawnFailed | None = None
+    may_start: bool = True
+    may_stop: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A process's next state (None: nothing left of it), and what to do."""
+
+    state: Lifecycle | None
+    effects: tuple[ProcEffect, ...] = ()
+
+
+def advance(
+    state: Lifecycle | None, wanted: ProcPlan | None, sight: Sight, now: Seconds
+) -> Step:
+    """Return the next state of one process and the effects of getting there.
+
+    Args:
+        state: Where it is; None when we have nothing of it.
+        wanted: What the plan says; None when it should not run.
+        sight: What is seen of it.
+        now: Monotonic.
+    """
+    match state:
+        case None:
+            return _begin(wanted, sight, now, failures=0)
+        case Starting() | Running():
+            return _live(state, wanted, sight, now)
+        case Stopping():
+            return _stopping(state, sight, now)
+        case BackingOff() | GaveUp():
+            return _resting(state, wanted, sight, now)
+        case _:
+            assert_never(state)
+
+
+def deadline(state: Lifecycle) -> Seconds | None:
+    """Return when this state wants a turn even if nothing happens."""
+    match state:
+        case Starting(since=since):
+            return Seconds(since + START_LIMIT)
+        case Stopping(since=since, killed=killed):
+            return None if killed else Seconds(since + TERM_LIMIT)
+        case BackingOff(until=until) | GaveUp(until=until):
+            return until
+        case Running():
+            return None
+        case _:
+            assert_never(state)
+
+
+def named(state: Lifecycle) -> ProcState:
+    """Return the state's name for status."""
+    match state:
+        case Starting():
+            return ProcState.STARTING
+        case Running():
+            return ProcState.RUNNING
+        case Stopping():
+            return ProcState.STOPPING
+        case BackingOff():
+            return ProcState.BACKING_OFF
+        case GaveUp():
+            return ProcState.GAVE_UP
+        case _:
+            assert_never(state)
+
+
+def _begin(
+    wanted: ProcPlan | None, sight: Sight, now: Seconds, *, failures: int
+) -> Step:
+    if wanted is None:
+        return Step(state=None)
+    if not sight.may_start:
+        return Step(state=None)
+    return Step(
+        state=Starting(plan=wanted, since=now, failures=failures),
+        effects=(Spawn(wanted),),
+    )
+
+
+def _live(
+    state: Starting | Running, wanted: ProcPlan | None, sight: Sight, now: Seconds
+) -> Step:
+    if sight.failed is not None:
+        return Step(state=_after_failure(state, sight.failed, now))
+    if sight.seen is None or sight.seen.exit_code is not None:
+        return _ended(state, sight.seen, now)
+    if wanted != state.plan:
+        return _stop(state, now) if sight.may_stop else Step(state=state)
+    if isinstance(state, Starting):
+        return _starting(state, sight, now)
+    if state.failures and now - state.since >= HEALTHY_AFTER:
+        return Step(state=replace(state, failures=0))
+    return Step(state=state)
+
+
+def _starting(state: Starting, sight: Sight, now: Seconds) -> Step:
+    if sight.ready:
+        running = Running(plan=state.plan, since=now, failures=state.failures)
+        return Step(state=running)
+    if now - state.since >= START_LIMIT:
+        return _stop(state, now, late=True)
+    return Step(state=state)
+
+
+def _stop(state: Starting | Running, now: Seconds, *, late: bool = False) -> Step:
+    stopping = Stopping(plan=state.plan, since=now, late=late, failures=state.failures)
+    return Step(state=stopping, effects=(Signal(state.plan.name, SIGTERM),))
+
+
+def _stopping(state: Stopping, sight: Sight, now: Seconds) -> Step:
+    if sight.seen is None or sight.seen.exit_code is not None:
+        effects = (Forget(state.plan.name),) if sight.seen else ()
+        failure = SpawnFailed(complaint="it never became ready", permanent=False)
+        rest = _after_failure(state, failure, now) if state.late else None
+        return Step(state=rest, effects=effects)
+    if not state.killed and now - state.since >= TERM_LIMIT:
+        return Step(
+            state=replace(state, killed=True, since=now),
+            effects=(Signal(state.plan.name, SIGKILL),),
+        )
+    return Step(state=state)
+
+
+def _resting(
+    state: BackingOff | GaveUp, wanted: ProcPlan | None, sight: Sight, now: Seconds
+) -> Step:
+    if wanted is None:
+        return Step(state=None)
+    if wanted != state.plan:
+        return _begin(wanted, sight, now, failures=0)
+    if now < state.until or not sight.may_start:
+        return Step(state=state)
+    return _begin(wanted, sight, now, failures=state.failures)
+
+
+def _ended(state: Starting | Running, seen: ProcSeen | None, now: Seconds) -> Step:
+    effects = (Forget(state.plan.name),) if seen else ()
+    complaint = _complaint(seen)
+    if _costs_nothing(state.plan, seen):
+        until = Seconds(now + FIRST_BACKOFF)
+        resting = BackingOff(
+            plan=state.plan,
+            until=until,
+            failures=state.failures,
+            complaint=complaint,
+        )
+        return Step(state=resting, effects=effects)
+    failure = SpawnFailed(complaint=complaint, permanent=False)
+    return Step(state=_after_failure(state, failure, now), effects=effects)
+
+
+def _after_failure(
+    state: Starting | Running | Stopping, failure: SpawnFailed, now: Seconds
+) -> Lifecycle:
+    failures = state.failures + 1
+    if failure.permanent or failures > BUDGET:
+        return GaveUp(
+            plan=state.plan,
+            until=Seconds(now + RETRY_AFTER),
+            # One try at the end of each rest, not a whole budget of them.
+            failures=BUDGET,
+            complaint=failure.complaint,
+            permanent=failure.permanent,
+        )
+    pause = min(FIRST_BACKOFF * 2 ** (failures - 1), LAST_BACKOFF)
+    return BackingOff(
+        plan=state.plan,
+        until=Seconds(now + pause),
+        failures=failures,
+        complaint=failure.complaint,
+    )
+
+
+def _costs_nothing(plan: ProcPlan, seen: ProcSeen | None) -> bool:
+    """Tell whether a link ended because its other side did."""
+    return (
+        plan.program is Program.JACKTRIP
+        and seen is not None
+        and "Peer Stopped" in seen.tail
+    )
+
+
+def _complaint(seen: ProcSeen | None) -> str:
+    if seen is None:
+        return "it vanished"
+    lines = [line.strip() for line in seen.tail.splitlines() if line.strip()]
+    last = f": {lines[-1]}" if lines else ""
+    code = seen.exit_code or 0
+    ending = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"it ended with {ending}{last}"

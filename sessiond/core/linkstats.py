@@ -1,0 +1,85 @@
+"""Read JackTrip's log: is the peer's audio arriving, and what is in its way.
+
+With ``-I 1`` JackTrip 1.7 prints a line a second once a peer was heard:
+``2026-11-22T06:04:03 10.0.0.2 send: 0/0 recv: 0/5 prot: 0/0/0 tot: 176 sync: …``.
+``tot`` counts the packets received; it starts anew when the peer does, and stands
+still when the peer is silent (tried: kill -9 of the peer).
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sessiond.core.status import LinkState
+from sessiond.units import Seconds
+
+# One statistics line a second; two missed or unmoved ones are silence.
+SILENT_AFTER: Final = Seconds(2.5)
+# A statistics interval without packets still counts a handful from its start (tried:
+# 6 to 7 in the second in which the peer was killed); real audio brings dozens.
+TRICKLE: Final = 12
+
+_STATS: Final = re.compile(
+    r"recv: (?P<under>\d+)/(?P<over>\d+) .*\btot: (?P<total>\d+) "
+)
+_MISMATCH: Final = re.compile(
+    r"Peer (?P<what>Buffer Size|Sampling Rate|Audio Bit Resolution) +is +: +(?P<n>\d+)"
+)
+_HEARD: Final = "Received Connection from Peer!"
+_PORT_BUSY: Final = "Could not bind UDP socket"
+_PEER_STOPPED: Final = "Peer Stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSeen:
+    """One side of a link as its log tells; a new process starts a new one.
+
+    Attributes:
+        packets: Received since the peer last started; None before the first count.
+        moved: When the count last grew as audio does, on the monotonic clock.
+        glitches: Packets that came too late or too early, in total.
+        mismatch: The words of JackTrip about settings that differ, or empty.
+    """
+
+    packets: int | None = None
+    moved: Seconds | None = None
+    glitches: int = 0
+    mismatch: str = ""
+    port_busy: bool = False
+    peer_stopped: bool = False
+
+    def state(self, now: Seconds) -> LinkState:
+        """Return ``up`` while packets go on arriving, ``connecting`` otherwise."""
+        if self.moved is not None and now - self.moved < SILENT_AFTER:
+            return LinkState.UP
+        return LinkState.CONNECTING
+
+
+def read_log(seen: LinkSeen, text: str, now: Seconds) -> LinkSeen:
+    """Return what is known after these further whole or partial log lines."""
+    for line in text.splitlines():
+        seen = _read_line(seen, line, now)
+    return seen
+
+
+def _read_line(seen: LinkSeen, line: str, now: Seconds) -> LinkSeen:
+    if _HEARD in line:
+        return replace(seen, moved=now)
+    if _PORT_BUSY in line:
+        return replace(seen, port_busy=True)
+    if _PEER_STOPPED in line:
+        return replace(seen, peer_stopped=True)
+    if found := _MISMATCH.search(line):
+        return replace(seen, mismatch=f"{found['what'].lower()} {found['n']}")
+    if found := _STATS.search(line):
+        total = int(found["total"])
+        before = seen.packets or 0
+        # A smaller total is the count of a peer that started anew.
+        grown = total - before if total >= before else total
+        return replace(
+            seen,
+            packets=total,
+            moved=now if grown > TRICKLE else seen.moved,
+            glitches=int(found["under"]) + int(found["over"]),
+        )
+    return seen

@@ -1,0 +1,314 @@
+"""What should run on a host: derived anew each turn, never stored, never sent.
+
+`plan_host` is the same pure function on every host and in ``sessiond check``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sessiond.core.argv import (
+    JACKD_ENV,
+    QT_ENV,
+    icecast_argv,
+    jack_env,
+    jackd_argv,
+    jacktrip_argv,
+    link_client,
+    own_argv,
+)
+from sessiond.core.jackgraph import Wire
+from sessiond.core.mixmatrix import MixOrder, mix_order
+from sessiond.core.proc import (
+    JackAnswers,
+    PortsAppear,
+    ProcPlan,
+    Program,
+    SocketAnswers,
+    Stage,
+    StationAnswers,
+)
+from sessiond.core.sourcing import SourceOrder, order_for
+from sessiond.core.spec import MountSpec
+from sessiond.core.stamped import LinkPort, StampedSpec, Station
+from sessiond.core.topology import hubs
+from sessiond.core.view import SessionView, StartJack
+from sessiond.core.wires import (
+    MIXDOWN,
+    air_client,
+    bus,
+    link_receive,
+    link_send,
+    patch,
+    strip,
+)
+from sessiond.units import Address, Frames, HostName, PortName, ProcName
+
+JACKD = ProcName("jackd")
+ICECAST = ProcName("icecast")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPlan:
+    """Everything that one host should be doing.
+
+    Attributes:
+        procs: In start order, by name within a stage.
+        wires: Between ports that may not be there yet.
+        mix: What the mix-down should do; None without one.
+        sources: What each source process should feed; the first is the primary's.
+        station: Where the embedded Icecast listens, if this host runs it.
+    """
+
+    procs: tuple[ProcPlan, ...] = ()
+    wires: frozenset[Wire] = frozenset()
+    mix: MixOrder | None = None
+    sources: Mapping[ProcName, SourceOrder] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    station: Station | None = None
+
+    def proc(self, name: ProcName) -> ProcPlan | None:
+        """Return the planned process of that name, or None."""
+        return next((p for p in self.procs if p.name == name), None)
+
+
+def plan_host(view: SessionView) -> HostPlan:
+    """Return what this view's host should be doing now."""
+    doc = view.running
+    jack = _jackd(view, doc)
+    if doc is None:
+        return HostPlan(procs=jack)
+    links = _my_links(view, doc)
+    mixes = _mixes(view, doc)
+    mix = mix_order(doc.spec) if mixes else None
+    sources = _sources(view, doc) if on_air(view) else {}
+    station = doc.station if _runs_station(view, doc) else None
+    procs = (
+        *jack,
+        *((_icecast(view),) if station else ()),
+        *(_link(view, doc, link) for link in links),
+        *((_mixdown(view),) if mix else ()),
+        *(_source(view, name) for name in sources),
+    )
+    return HostPlan(
+        procs=tuple(sorted(procs, key=lambda p: (p.stage, p.name))),
+        wires=_wires(view, doc, links, mixing=mix is not None, airing=bool(sources)),
+        mix=mix,
+        sources=MappingProxyType(sources),
+        station=station,
+    )
+
+
+def on_air(view: SessionView) -> bool:
+    """Tell whether this host has the right to feed the session's mounts."""
+    return view.leadership is not None and view.leadership.right
+
+
+def socket_path(view: SessionView, name: ProcName) -> str:
+    """Return where a process of ours is steered."""
+    return f"{view.setup.run_folder}/{name}.sock"
+
+
+def source_name(mount: MountSpec) -> ProcName:
+    """Return the name of the process that feeds this mount."""
+    return ProcName(f"source-{mount.file_name}")
+
+
+def generation(view: SessionView, peer: HostName) -> int:
+    """Return how often the link to `peer` was started anew by agreement.
+
+    Both sides take the larger of what the two of them ask for.
+    """
+    mine = view.facts.get(view.me)
+    theirs = view.facts.get(peer)
+    return max(
+        mine.generations.get(peer, 0) if mine else 0,
+        theirs.generations.get(view.me, 0) if theirs else 0,
+    )
+
+
+def _jackd(view: SessionView, doc: StampedSpec | None) -> tuple[ProcPlan, ...]:
+    audio = view.setup.audio
+    if audio.start is StartJack.NEVER or view.foreign_jack:
+        return ()
+    rate = doc.spec.rate_hz if doc else audio.rate_hz
+    period = (doc.spec.period_frames if doc else Frames(0)) or audio.period_frames
+    return (
+        ProcPlan(
+            name=JACKD,
+            program=Program.JACKD,
+            stage=Stage.JACK,
+            argv=jackd_argv(view.setup, rate, period),
+            env=JACKD_ENV,
+            ready=JackAnswers(),
+        ),
+    )
+
+
+def _runs_station(view: SessionView, doc: StampedSpec) -> bool:
+    return doc.station is not None and doc.station.host == view.me
+
+
+def _mixes(view: SessionView, doc: StampedSpec) -> bool:
+    """Tell whether this host mixes: on the air, or about to be, or next in line.
+
+    A mix-down that runs before it is needed takes its start out of every takeover.
+    """
+    lead = view.leadership
+    if lead is None or not doc.spec.mounts:
+        return False
+    return lead.right or view.me in (lead.leader, lead.standby)
+
+
+def _my_links(view: SessionView, doc: StampedSpec) -> tuple[LinkPort, ...]:
+    return tuple(link for link in doc.links if link.peer_of(view.me) is not None)
+
+
+def _peer(view: SessionView, link: LinkPort) -> HostName:
+    return link.b if link.a == view.me else link.a
+
+
+def _link(view: SessionView, doc: StampedSpec, link: LinkPort) -> ProcPlan:
+    peer = _peer(view, link)
+    settings = doc.spec.links
+    ports = (
+        *link_send(peer, settings.channels),
+        *link_receive(peer, settings.channels),
+    )
+    server_host = None if link.server == view.me else _address(view, doc, peer)
+    return ProcPlan(
+        name=ProcName(link_client(peer)),
+        program=Program.JACKTRIP,
+        stage=Stage.LINKS,
+        argv=jacktrip_argv(peer, server_host, link.udp_port, settings),
+        env=tuple(sorted((*jack_env(view.setup.audio), *QT_ENV))),
+        needs=frozenset(p.name for p in _jackd(view, doc)),
+        ready=PortsAppear(frozenset(ports)),
+        generation=generation(view, peer),
+    )
+
+
+def _address(view: SessionView, doc: StampedSpec, peer: HostName) -> str:
+    """Return the peer's host as last heard, else as stamped, else its bare name."""
+    facts = view.facts.get(peer)
+    member = doc.member(peer)
+    found = facts.address if facts else member.address if member else None
+    return host_part(found) if found else peer
+
+
+def host_part(address: Address) -> str:
+    """Return ``HOST`` of ``HOST:PORT``, without the brackets of IPv6."""
+    return address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+
+
+def _icecast(view: SessionView) -> ProcPlan:
+    return ProcPlan(
+        name=ICECAST,
+        program=Program.ICECAST,
+        stage=Stage.STATION,
+        argv=icecast_argv(f"{view.setup.station_folder}/icecast.xml"),
+        ready=StationAnswers(),
+    )
+
+
+def _mixdown(view: SessionView) -> ProcPlan:
+    name = ProcName(MIXDOWN)
+    return ProcPlan(
+        name=name,
+        program=Program.MIXDOWN,
+        stage=Stage.MIXDOWN,
+        argv=own_argv(view.setup, Program.MIXDOWN, name, socket_path(view, name)),
+        env=jack_env(view.setup.audio),
+        needs=frozenset(p.name for p in _jackd(view, view.running)),
+        ready=SocketAnswers(),
+    )
+
+
+def _source(view: SessionView, name: ProcName) -> ProcPlan:
+    needs = {ProcName(MIXDOWN), *(p.name for p in _jackd(view, view.running))}
+    return ProcPlan(
+        name=name,
+        program=Program.SOURCE,
+        stage=Stage.SOURCES,
+        argv=own_argv(view.setup, Program.SOURCE, name, socket_path(view, name)),
+        env=jack_env(view.setup.audio),
+        needs=frozenset(needs),
+        ready=SocketAnswers(),
+    )
+
+
+def _sources(view: SessionView, doc: StampedSpec) -> dict[ProcName, SourceOrder]:
+    if doc.station is None:
+        return {}
+    user = doc.spec.icecast.source_user if doc.spec.icecast else "source"
+    mine = view.facts.get(view.me)
+    rate = (mine.rate_hz if mine else 0) or doc.spec.rate_hz
+    return {
+        source_name(mount): order_for(
+            mount,
+            station=doc.station,
+            user=user,
+            rate_hz=rate,
+            session=doc.spec.name,
+            host=view.me,
+        )
+        for mount in doc.spec.mounts
+    }
+
+
+def _wires(
+    view: SessionView,
+    doc: StampedSpec,
+    links: tuple[LinkPort, ...],
+    *,
+    mixing: bool,
+    airing: bool,
+) -> frozenset[Wire]:
+    audio, n = view.setup.audio, doc.spec.links.channels
+    open_mic = view.consented and not view.muted
+    inputs: tuple[PortName, ...] = audio.inputs if open_mic else ()
+    peers = tuple(_peer(view, link) for link in links)
+    wires: set[Wire] = set()
+    for peer in peers:
+        wires |= patch(link_receive(peer, n), audio.outputs)
+        wires |= _towards(view, doc, peer, peers, inputs)
+        if mixing:
+            wires |= patch(link_receive(peer, n), strip(peer))
+    if mixing:
+        wires |= patch(inputs, strip(view.me))
+    if airing:
+        for mount in doc.spec.mounts:
+            client = air_client(mount)
+            ends = (PortName(f"{client}:input_1"), PortName(f"{client}:input_2"))
+            wires |= patch(bus(mount), ends)
+    return frozenset(wires)
+
+
+def _towards(
+    view: SessionView,
+    doc: StampedSpec,
+    peer: HostName,
+    peers: tuple[HostName, ...],
+    inputs: tuple[PortName, ...],
+) -> frozenset[Wire]:
+    """Return what goes into the link to `peer`: our inputs, and what we forward.
+
+    In a star only the centre (the leader) forwards, and the other hub gives its own
+    input to the centre alone: nobody is heard twice.
+    """
+    n = doc.spec.links.channels
+    lead = view.leadership
+    leader, standby = (lead.leader, lead.standby) if lead else (None, None)
+    both = hubs(doc.spec, leader, standby)
+    send = link_send(peer, n)
+    if not both:
+        return patch(inputs, send)
+    centre = both[0]
+    if view.me == centre:
+        others = (p for p in peers if p != peer)
+        forwarded = (patch(link_receive(p, n), send) for p in others)
+        return patch(inputs, send).union(*forwarded)
+    if view.me in both and peer != centre:
+        return frozenset()
+    return patch(inputs, send)

@@ -1,0 +1,110 @@
+"""One turn's input: everything a host knows of its session, as one frozen value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from sessiond.core.election import Leadership
+from sessiond.core.facts import HostFacts
+from sessiond.core.stamped import StampedSpec
+from sessiond.core.status import ClockStatus, Liveness
+from sessiond.units import Frames, Hertz, HostName, PortName
+
+
+class StartJack(StrEnum):
+    """Whether an agent starts a JACK server itself."""
+
+    NEVER = "never"
+    IF_ABSENT = "if-absent"
+
+
+class Realtime(StrEnum):
+    """Whether a JACK server that we start asks for real-time scheduling."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioSetup:
+    """How a host's owner wants its audio: the ``[audio]`` table of agent.toml."""
+
+    jack_server: str = "default"
+    start: StartJack = StartJack.NEVER
+    driver: str = "alsa"
+    device: str = ""
+    realtime: Realtime = Realtime.AUTO
+    inputs: tuple[PortName, ...] = (
+        PortName("system:capture_1"),
+        PortName("system:capture_2"),
+    )
+    outputs: tuple[PortName, ...] = (
+        PortName("system:playback_1"),
+        PortName("system:playback_2"),
+    )
+    rate_hz: Hertz = Hertz(48000)
+    period_frames: Frames = Frames(128)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSetup:
+    """What a plan needs to know of its own host and of nobody else's.
+
+    Attributes:
+        python: The interpreter that runs our own programs.
+        run_folder: Where steering sockets lie.
+        station_folder: Where an embedded Icecast reads its configuration; its own
+            user must be able to, so it lies outside the state folder.
+        may_realtime: Whether the system grants real-time scheduling here.
+    """
+
+    name: HostName
+    audio: AudioSetup = AudioSetup()
+    python: str = "python3"
+    run_folder: str = "run"
+    station_folder: str = "station"
+    may_realtime: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """The snapshot that one turn decides on.
+
+    Attributes:
+        stamped: None while the host is in no session.
+        facts: The newest facts of each member that was ever heard, ours included.
+        liveness: What the elector knows of each member.
+        consented: False from a boot until a member was heard or the owner resumed.
+        foreign_jack: A JACK server runs here that we did not start.
+        conflict: A losing document of a partition lies beside ours.
+    """
+
+    setup: HostSetup
+    stamped: StampedSpec | None = None
+    leadership: Leadership | None = None
+    facts: Mapping[HostName, HostFacts] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    liveness: Mapping[HostName, Liveness] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    clock: ClockStatus = field(default_factory=ClockStatus)
+    muted: bool = False
+    consented: bool = True
+    foreign_jack: bool = False
+    conflict: bool = False
+
+    @property
+    def me(self) -> HostName:
+        """This host's name."""
+        return self.setup.name
+
+    @property
+    def running(self) -> StampedSpec | None:
+        """The session's document while it asks something of this host."""
+        doc = self.stamped
+        if doc is None or doc.stopped or self.me not in doc.spec.host_names:
+            return None
+        return doc
