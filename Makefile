@@ -1,0 +1,36 @@
+# Short names for what a developer runs; the work is in deploy/.
+bin := .venv/bin
+unit := tests/core tests/sim tests/wire tests/cli tests/agent tests/repo
+real := tests/contract tests/system tests/faults
+
+.PHONY: check test unit real bench proto format pins
+.DEFAULT_GOAL := check
+
+.venv/installed: deploy/install deploy/constraints.txt pyproject.toml
+	./deploy/install --dev
+
+check: .venv/installed ## style, format, types and layers: what the commit hook runs
+	./deploy/check
+
+test: ## everything: what the continuous integration runs
+	./deploy/test
+
+unit: .venv/installed ## tests that start no real program
+	$(bin)/pytest -q -n 2 $(unit)
+
+real: .venv/installed ## tests that drive the real programs
+	$(bin)/pytest -q -n 0 $(real)
+
+bench: .venv/installed ## the figures of docs/performance.md
+	$(bin)/python -m tests.bench
+
+proto: .venv/installed ## sessiond/v1 from proto/
+	./deploy/protoc
+
+format: .venv/installed
+	$(bin)/ruff check --fix-only --quiet
+	$(bin)/ruff format --quiet
+
+pins: ## deploy/constraints.txt from what .venv holds
+	$(bin)/python deploy/pins > deploy/constraints.new
+	mv deploy/constraints.new deploy/constraints.txt
