@@ -82,6 +82,8 @@ class StampedSpec:
         members: One a host of the spec, in the spec's order.
         links: One a linked pair; stays as long as the link does.
         stopped: True once the operator stopped the session.
+        voters: Who elects the leader, at most seven, best rank first; the election
+            settles them, one change a stamp.
     """
 
     stamp: Stamp
@@ -90,6 +92,7 @@ class StampedSpec:
     links: tuple[LinkPort, ...] = ()
     station: Station | None = None
     stopped: bool = False
+    voters: tuple[HostName, ...] = ()
 
     def member(self, name: HostName) -> Member | None:
         """Return the member of that name, or None."""
