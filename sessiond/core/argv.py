@@ -3,15 +3,16 @@
 No password, and nothing that a stranger chose unchecked, stands in any of them.
 """
 
+from sessiond.core.configfile import AudioConfig, Realtime
 from sessiond.core.proc import Program
 from sessiond.core.spec import LinkSettings
-from sessiond.core.view import AudioSetup, HostSetup, Realtime
+from sessiond.core.view import HostSetup
 from sessiond.units import Frames, Hertz, HostName, ProcName, UdpPort
 
 Env = tuple[tuple[str, str], ...]
 
 
-def jack_env(audio: AudioSetup) -> Env:
+def jack_env(audio: AudioConfig) -> Env:
     """Return the environment that leads JACK's clients to our server and no other."""
     return (
         ("JACK_DEFAULT_SERVER", audio.jack_server),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, assert_never
 
+from sessiond.core.configfile import AudioConfig
 from sessiond.core.jackgraph import JackGraph, Wire
 from sessiond.core.lifecycle import (
     Lifecycle,
@@ -37,7 +38,6 @@ from sessiond.core.proc import (
     StationAnswers,
 )
 from sessiond.core.sourcing import SourceOrder, SourceReport
-from sessiond.core.view import AudioSetup
 from sessiond.core.wires import ours
 from sessiond.units import HostName, ProcName, Seconds
 
@@ -131,7 +131,7 @@ def changes(
     plan: HostPlan,
     observed: Observed,
     lifecycles: Mapping[ProcName, Lifecycle],
-    audio: AudioSetup,
+    audio: AudioConfig,
     now: Seconds,
 ) -> Decision:
     """Return the effects that lead from what is to what should be.
@@ -243,7 +243,7 @@ def _wire(plan: HostPlan, observed: Observed) -> Iterable[Connect]:
 
 
 def _unwire(
-    plan: HostPlan, observed: Observed, audio: AudioSetup
+    plan: HostPlan, observed: Observed, audio: AudioConfig
 ) -> Iterable[Disconnect]:
     graph = observed.graph
     if graph is None:

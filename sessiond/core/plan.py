@@ -17,6 +17,7 @@ from sessiond.core.argv import (
     link_client,
     own_argv,
 )
+from sessiond.core.configfile import JackStart
 from sessiond.core.jackgraph import Wire
 from sessiond.core.mixmatrix import MixOrder, mix_order
 from sessiond.core.proc import (
@@ -32,7 +33,7 @@ from sessiond.core.sourcing import SourceOrder, order_for
 from sessiond.core.spec import MountSpec
 from sessiond.core.stamped import LinkPort, StampedSpec, Station
 from sessiond.core.topology import hubs
-from sessiond.core.view import SessionView, StartJack
+from sessiond.core.view import SessionView
 from sessiond.core.wires import (
     MIXDOWN,
     air_client,
@@ -130,7 +131,7 @@ def generation(view: SessionView, peer: HostName) -> int:
 
 def _jackd(view: SessionView, doc: StampedSpec | None) -> tuple[ProcPlan, ...]:
     audio = view.setup.audio
-    if audio.start is StartJack.NEVER or view.foreign_jack:
+    if audio.start is JackStart.NEVER or view.foreign_jack:
         return ()
     rate = doc.spec.rate_hz if doc else audio.rate_hz
     period = (doc.spec.period_frames if doc else Frames(0)) or audio.period_frames

@@ -2,50 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 
+from sessiond.core.configfile import AudioConfig
 from sessiond.core.election import Leadership
 from sessiond.core.facts import HostFacts
 from sessiond.core.stamped import StampedSpec
 from sessiond.core.status import ClockStatus, Liveness
-from sessiond.units import Frames, Hertz, HostName, PortName
-
-
-class StartJack(StrEnum):
-    """Whether an agent starts a JACK server itself."""
-
-    NEVER = "never"
-    IF_ABSENT = "if-absent"
-
-
-class Realtime(StrEnum):
-    """Whether a JACK server that we start asks for real-time scheduling."""
-
-    AUTO = "auto"
-    ON = "on"
-    OFF = "off"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioSetup:
-    """How a host's owner wants its audio: the ``[audio]`` table of agent.toml."""
-
-    jack_server: str = "default"
-    start: StartJack = StartJack.NEVER
-    driver: str = "alsa"
-    device: str = ""
-    realtime: Realtime = Realtime.AUTO
-    inputs: tuple[PortName, ...] = (
-        PortName("system:capture_1"),
-        PortName("system:capture_2"),
-    )
-    outputs: tuple[PortName, ...] = (
-        PortName("system:playback_1"),
-        PortName("system:playback_2"),
-    )
-    rate_hz: Hertz = Hertz(48000)
-    period_frames: Frames = Frames(128)
+from sessiond.units import HostName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +25,7 @@ class HostSetup:
     """
 
     name: HostName
-    audio: AudioSetup = AudioSetup()
+    audio: AudioConfig = field(default_factory=AudioConfig)
     python: str = "python3"
     run_folder: str = "run"
     station_folder: str = "station"

@@ -7,9 +7,9 @@ the broadcast path only.
 from collections.abc import Iterable, Sequence
 
 from sessiond.core.argv import link_client
+from sessiond.core.configfile import AudioConfig
 from sessiond.core.jackgraph import Wire
 from sessiond.core.spec import MountSpec
-from sessiond.core.view import AudioSetup
 from sessiond.units import HostName, PortName
 
 MIXDOWN = "mixdown"
@@ -60,7 +60,7 @@ def patch(sources: Sequence[PortName], sinks: Sequence[PortName]) -> frozenset[W
     )
 
 
-def ours(wire: Wire, audio: AudioSetup) -> bool:
+def ours(wire: Wire, audio: AudioConfig) -> bool:
     """Tell whether a wire is one of the kinds that we make.
 
     One end is a link or the mix-down and the other is too, or is a port that the
