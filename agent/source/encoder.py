@@ -1,0 +1,179 @@
+"""FFmpeg as a child: started, drained, restarted, ended; its words kept for a report.
+
+What becomes of the sound is not known here: every chunk goes to `sink` at once, so
+that FFmpeg never waits for anybody (16 periods of waiting are an xrun).
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sessiond.errors import Broken, Unavailable
+from sessiond.units import Seconds
+
+# The most that one read takes; a pipe holds as much.
+_CHUNK_BYTES: Final = 65536
+
+# How long FFmpeg may take to end by itself before it is killed.
+_TERM_SECONDS: Final = Seconds(2.0)
+
+# Waits between tries. The first is short: on the air every tenth of a second counts.
+# Together they last longer than a JACK server takes to start again.
+BACKOFF: Final = tuple(map(Seconds, (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0)))
+
+# An encoder that ran this long has earned its restarts back.
+_EARNED_SECONDS: Final = Seconds(10.0)
+
+# Lines of FFmpeg's that are kept; a failure to start takes three or four.
+_TAIL_LINES: Final = 6
+
+# What FFmpeg says when a person is needed, and what the person is told.
+_BROKEN_SIGNS: Final[Mapping[str, str]] = {
+    "Unknown encoder": "This FFmpeg lacks the codec",
+    "Unknown input format": "This FFmpeg can't record from JACK",
+    "Unrecognized option": "This FFmpeg is too old",
+}
+
+Now = Callable[[], Seconds]
+
+
+class Encoder:
+    """One FFmpeg at a time, for as long as `run` is not cancelled.
+
+    Args:
+        argv: From `sessiond.core.sourcing.ffmpeg_argv`.
+        env: FFmpeg's whole environment.
+        sink: Gets every chunk of output, in order; must not block.
+        restarted: Called before the first chunk of each further FFmpeg.
+        now: A monotonic clock.
+    """
+
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        env: Mapping[str, str],
+        *,
+        sink: Callable[[bytes], None],
+        restarted: Callable[[], None],
+        now: Now,
+    ) -> None:
+        self._argv = argv
+        self._env = env
+        self._sink = sink
+        self._restarted = restarted
+        self._now = now
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self.pid = 0
+        self.restarts = 0
+        self.encoded_bytes = 0
+
+    @property
+    def said(self) -> str:
+        """FFmpeg's last words, as one line."""
+        return " · ".join(self._tail)
+
+    async def run(self) -> None:
+        """Keep FFmpeg running; ends it when cancelled.
+
+        Raises:
+            Broken: FFmpeg, its codec or its JACK input is missing.
+            Unavailable: FFmpeg ended too often in a row.
+        """
+        failures = 0
+        while True:
+            begun = self._now()
+            code = await self._run_once()
+            self._raise_if_broken()
+            if self._now() - begun >= _EARNED_SECONDS:
+                failures = 0
+            if failures == len(BACKOFF):
+                raise Unavailable(
+                    f"FFmpeg ended {failures + 1} times in a row, last with code "
+                    f"{code}: {self.said or 'it said nothing'}.",
+                    "Is the JACK server running?",
+                )
+            await asyncio.sleep(BACKOFF[failures])
+            failures += 1
+            self.restarts += 1
+            self._restarted()
+
+    async def _run_once(self) -> int:
+        self._tail.clear()
+        self.encoded_bytes = 0
+        child = await self._start()
+        # A signal through the pidfd can't hit a process that took over the number.
+        pidfd = os.pidfd_open(child.pid)
+        self.pid = child.pid
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._drain(child))
+                group.create_task(self._listen(child))
+            return await child.wait()
+        finally:
+            await _end(child, pidfd)
+            os.close(pidfd)
+            self.pid = 0
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=dict(self._env),
+            )
+        except FileNotFoundError as e:
+            raise Broken(
+                f"The program {self._argv[0]} is missing.", "Install ffmpeg."
+            ) from e
+        except PermissionError as e:
+            raise Broken(f"The program {self._argv[0]} may not be executed.") from e
+        except OSError as e:
+            raise Unavailable(f"FFmpeg can't be started: {e.strerror or e}.") from e
+
+    async def _drain(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stdout is not None  # noqa: S101  it was asked for
+        while chunk := await child.stdout.read(_CHUNK_BYTES):
+            self.encoded_bytes += len(chunk)
+            self._sink(chunk)
+
+    async def _listen(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stderr is not None  # noqa: S101  it was asked for
+        rest = b""
+        # Not by readline: a line without an end would be an error there.
+        while chunk := await child.stderr.read(_CHUNK_BYTES):
+            *lines, rest = (rest + chunk)[-_CHUNK_BYTES:].splitlines(keepends=True)
+            if rest.endswith(b"\n"):
+                lines, rest = [*lines, rest], b""
+            self._keep(lines)
+        self._keep([rest])
+
+    def _keep(self, lines: list[bytes]) -> None:
+        for line in lines:
+            if text := line.decode("utf-8", "replace").strip():
+                self._tail.append(text[:300])
+
+    def _raise_if_broken(self) -> None:
+        for sign, sentence in _BROKEN_SIGNS.items():
+            if sign in self.said:
+                raise Broken(f"{sentence}: {self.said}.", "Install Debian's ffmpeg.")
+
+
+async def _end(child: asyncio.subprocess.Process, pidfd: int) -> None:
+    """End FFmpeg if it still runs: SIGTERM, after a while SIGKILL."""
+    if child.returncode is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, number)
+        try:
+            async with asyncio.timeout(_TERM_SECONDS):
+                await child.wait()
+                return
+        except TimeoutError:
+            continue
