@@ -7,7 +7,7 @@ contract suite in `tests/contract` that both must pass. Errors that leave a door
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from sessiond.core.clockcheck import NtpSample
 from sessiond.core.jackgraph import JackGraph, Wire
@@ -18,12 +18,24 @@ from sessiond.units import Address, HostId, HostName, ProcName, Seconds
 Bell = Callable[[], None]
 """Rings for a turn; safe from any thread, carries no news."""
 
+# A real exit code is 0…255 and a signal is negative, so it is mistaken for neither.
+EXIT_UNKNOWN: Final = 256
+"""The exit code of a process that an earlier agent started, so nobody tells us."""
+
 
 class Clock(Protocol):
     """The monotonic clock, in seconds."""
 
     def now(self) -> Seconds:
         """Return this host's monotonic time."""
+        ...
+
+
+class WallClock(Protocol):
+    """The clock that NTP sets: to be compared with other hosts', never to decide by."""
+
+    def now(self) -> Seconds:
+        """Return the wall-clock time since 1970 (UTC), in seconds."""
         ...
 
 
@@ -40,11 +52,17 @@ class Procs(Protocol):
         ...
 
     def adopt(self, name: ProcName, identity: ProcIdentity) -> bool:
-        """Take over a process of an earlier agent; False if it is no longer it."""
+        """Take over a process of an earlier agent; False if it is no longer it.
+
+        What a dead one has left behind in its session is ended.
+        """
         ...
 
     def signal(self, name: ProcName, number: int) -> None:
-        """Send a signal to the process group, if the process is still ours."""
+        """Send a signal to the process, if it is still ours and alive.
+
+        Whatever it leaves behind in its session is killed once it has ended.
+        """
         ...
 
     def seen(self) -> Mapping[ProcName, ProcSeen]:
@@ -52,14 +70,23 @@ class Procs(Protocol):
         ...
 
     def read_log(self, name: ProcName, offset: int) -> tuple[str, int]:
-        """Return what the log has beyond `offset`, and the next offset.
+        """Return what the log has beyond `offset`, at most 64 KiB, and the next offset.
 
-        The log is bounded: when it has been cut, reading goes on at its start.
+        The text may end in the middle of a line. The log is bounded: when it has been
+        cut, or begun anew by another start, reading goes on at its start.
         """
         ...
 
     def forget(self, name: ProcName) -> None:
-        """Drop an ended process from `seen`."""
+        """Drop an ended process from `seen`.
+
+        Raises:
+            ValueError: It has not ended.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of every process without ending it."""
         ...
 
 

@@ -1,0 +1,207 @@
+"""Fakes of the agent's doors; each passes the contract suite of the real adapter.
+
+Tests steer them by what the world would do: a process ends, a port appears, a server
+goes away, a disk fills up. Nothing here records calls.
+"""
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.doors import Bell
+from sessiond.core.proc import ProcIdentity, ProcPlan, ProcSeen
+from sessiond.errors import Broken
+from sessiond.units import ProcName, Seconds
+from tests.support.fakeproc import Behaviour
+
+BOOT_ID: Final = "0c1d2e3f-0000-4000-8000-000000000001"
+LOG_LIMIT: Final = 1024 * 1024
+TAIL_LENGTH: Final = 4096
+READ_LENGTH: Final = 64 * 1024
+
+
+def silent() -> None:
+    """A bell that nobody hears."""
+
+
+class FakeClock:
+    """A clock that moves only when it is told to; monotonic or wall as you like."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self._now = now
+
+    def now(self) -> Seconds:
+        return Seconds(self._now)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._now += seconds
+
+
+def _lives_for_ever(_: ProcPlan) -> Behaviour:
+    return Behaviour()
+
+
+def as_fakeproc(plan: ProcPlan) -> Behaviour:
+    """Behave as `tests.support.fakeproc` would with these arguments."""
+    return Behaviour.of(plan.argv[2:])
+
+
+@dataclass(slots=True)
+class FakeProcess:
+    """A process of the fake machine; it lives on when an agent lets go of it."""
+
+    identity: ProcIdentity
+    behaviour: Behaviour
+    argv: tuple[str, ...]
+    exit_code: int | None = None
+    log: str = ""
+    cut: int = 0
+    adopted: bool = False
+    signals: list[int] = field(default_factory=list)
+
+
+class FakeMachine:
+    """What outlives an agent: the processes and the programs installed."""
+
+    def __init__(self, missing: frozenset[str] = frozenset()) -> None:
+        self.missing = missing
+        self.processes: dict[int, FakeProcess] = {}
+        self._next_pid = 100
+
+    def start(self, plan: ProcPlan, behaviour: Behaviour) -> FakeProcess:
+        self._next_pid += 1
+        digest = hashlib.sha256("\0".join(plan.argv).encode()).hexdigest()
+        identity = ProcIdentity(
+            pid=self._next_pid,
+            started=self._next_pid * 10,
+            boot_id=BOOT_ID,
+            argv_hash=digest,
+        )
+        process = FakeProcess(
+            identity=identity, behaviour=behaviour, argv=plan.argv, log=""
+        )
+        self.processes[identity.pid] = process
+        return process
+
+
+class FakeProcs:
+    """Processes that live until they are signalled or told to end.
+
+    Args:
+        bell: Rung when one has ended.
+        machine: Give one to two agents in turn to try adoption.
+        behaviour: What a process started with this plan does.
+    """
+
+    def __init__(
+        self,
+        bell: Bell = silent,
+        machine: FakeMachine | None = None,
+        behaviour: Callable[[ProcPlan], Behaviour] = _lives_for_ever,
+    ) -> None:
+        self.machine = machine or FakeMachine()
+        self._bell = bell
+        self._behaviour = behaviour
+        self._owned: dict[ProcName, FakeProcess] = {}
+        self._timers: dict[ProcName, asyncio.TimerHandle] = {}
+        self._starts: dict[ProcName, int] = {}
+
+    async def spawn(self, plan: ProcPlan) -> ProcIdentity:
+        self._drop(plan.name)
+        program = plan.argv[0]
+        if program.rpartition("/")[2] in self.machine.missing:
+            raise Broken(f"the program {program} is missing", "sudo apt install it")
+        behaviour = self._behaviour(plan)
+        process = self.machine.start(plan, behaviour)
+        process.cut = self._starts.get(plan.name, 0)
+        self._owned[plan.name] = process
+        for line in behaviour.prints:
+            self.write(plan.name, line + "\n")
+        self.write(plan.name, ("x" * 63 + "\n") * (behaviour.flood // 64))
+        self._end_later(plan.name, behaviour)
+        return process.identity
+
+    def adopt(self, name: ProcName, identity: ProcIdentity) -> bool:
+        process = self.machine.processes.get(identity.pid)
+        if process is None or process.identity != identity:
+            return False
+        if process.exit_code is not None:
+            return False
+        self._drop(name)
+        self._owned[name] = process
+        return True
+
+    def signal(self, name: ProcName, number: int) -> None:
+        process = self._owned.get(name)
+        if process is None or process.exit_code is not None:
+            return
+        process.signals.append(number)
+        deaf = process.behaviour.ignore_term and number == signal.SIGTERM
+        if number in {signal.SIGSTOP, signal.SIGCONT, 0} or deaf:
+            return
+        asyncio.get_running_loop().call_soon(self.end, name, -number)
+
+    def seen(self) -> Mapping[ProcName, ProcSeen]:
+        return {
+            name: ProcSeen(
+                identity=process.identity,
+                exit_code=process.exit_code,
+                tail=process.log[-TAIL_LENGTH:],
+            )
+            for name, process in self._owned.items()
+        }
+
+    def read_log(self, name: ProcName, offset: int) -> tuple[str, int]:
+        process = self._owned.get(name)
+        if process is None:
+            return "", offset
+        position = offset - process.cut
+        if not 0 <= position <= len(process.log):
+            position = 0
+        found = process.log[position : position + READ_LENGTH]
+        return found, process.cut + position + len(found)
+
+    def forget(self, name: ProcName) -> None:
+        self._drop(name)
+
+    def close(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._owned.clear()
+
+    def end(self, name: ProcName, exit_code: int) -> None:
+        """Let a process end by itself."""
+        process = self._owned.get(name)
+        if process is not None and process.exit_code is None:
+            process.exit_code = exit_code
+            self._bell()
+
+    def write(self, name: ProcName, text: str) -> None:
+        """Let a process write to its log (ASCII)."""
+        process = self._owned[name]
+        process.log += text
+        if len(process.log) > LOG_LIMIT:
+            process.cut += len(process.log)
+            process.log = ""
+
+    def _end_later(self, name: ProcName, behaviour: Behaviour) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers[name] = loop.call_later(
+            behaviour.run_for, self.end, name, behaviour.exit_code
+        )
+
+    def _drop(self, name: ProcName) -> None:
+        process = self._owned.get(name)
+        if process is None:
+            return
+        if process.exit_code is None:
+            raise ValueError(f"{name} has not ended")
+        self._starts[name] = process.cut + len(process.log)
+        del self._owned[name]
+        if name in self._timers:
+            self._timers.pop(name).cancel()
