@@ -10,13 +10,13 @@ from typing import Final
 
 from agent.source.leases import lease_clock
 from agent.steering import Json, ask
+from sessiond.core.election import Role
 from sessiond.core.source_messages import (
     lease_document,
     order_document,
     parse_report,
 )
 from sessiond.core.sourcing import Lease, SourceOrder, SourceReport
-from sessiond.core.status import Role
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Seconds, Term
 

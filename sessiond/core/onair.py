@@ -1,7 +1,7 @@
 """What is on a mount, as seen from outside: Icecast's status and a listener's bytes.
 
-`Label` is how a source says in its ``ice-description`` whose it is; `witness` turns
-what this host's own listener and Icecast's status show into the election's evidence.
+A source says in its ``ice-description`` whose it is; `witness` turns that, Icecast's
+status and the bytes of this host's own listener into the election's evidence.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sessiond.core.status import Role
+from sessiond.core.election import Evidence, HolderLabel, MountWitnessed, Role
 from sessiond.units import HostName, Kbps, MountPath, Seconds, SessionName, Term
 
 # Silence in music is never that long between bytes: a silent Vorbis stream, the
@@ -24,23 +24,6 @@ SILENT_SECONDS: Final = Seconds(5.0)
 BURST_ENDS_SECONDS: Final = Seconds(1.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """Which session, term and host a source belongs to, as at its PUT."""
-
-    session: SessionName
-    term: Term
-    host: HostName
-    role: Role
-
-    def __str__(self) -> str:
-        """``[session=… term=… host=… role=…]``."""
-        return (
-            f"[session={self.session} term={self.term} host={self.host} "
-            f"role={self.role}]"
-        )
-
-
 _LABEL: Final = re.compile(
     r"\[session=(?P<session>[a-z0-9][a-z0-9-]{0,47})"
     r" term=(?P<term>[0-9]{1,18})"
@@ -50,12 +33,16 @@ _LABEL: Final = re.compile(
 )
 
 
-def describe(description: str, label: Label) -> str:
+def describe(description: str, label: HolderLabel) -> str:
     """Return the ``ice-description``: the operator's text, then the label."""
-    return f"{description} {label}".strip()
+    tag = (
+        f"[session={label.session} term={label.term} host={label.host} "
+        f"role={label.role.value}]"
+    )
+    return f"{description} {tag}".strip()
 
 
-def parse_label(description: str) -> Label | None:
+def parse_label(description: str) -> HolderLabel | None:
     """Return the label at the end of a mount's description; None if there is none.
 
     Brackets, and even labels, inside the operator's own text are not mistaken for
@@ -64,7 +51,7 @@ def parse_label(description: str) -> Label | None:
     found = _LABEL.search(description)
     if found is None:
         return None
-    return Label(
+    return HolderLabel(
         session=SessionName(found["session"]),
         term=Term(int(found["term"])),
         host=HostName(found["host"]),
@@ -88,7 +75,7 @@ class MountSeen:
     title: str = ""
 
     @property
-    def label(self) -> Label | None:
+    def holder(self) -> HolderLabel | None:
         """Whose source it is; None when it is none of ours."""
         return parse_label(self.description)
 
@@ -122,24 +109,14 @@ class Listening:
     bytes_heard: int = 0
 
 
-class Evidence(StrEnum):
-    """What a host can swear to about a mount (election.md, "Evidence")."""
-
-    PROGRESSING = "progressing"
-    STALLED = "stalled"
-    FREE = "free"
-    UNKNOWN = "unknown"
-    UNREACHABLE = "unreachable"
-
-
 def witness(
     listening: Listening | None,
     mounts: tuple[MountSeen, ...] | None,
     *,
     path: MountPath,
     now: Seconds,
-) -> Evidence:
-    """Return the evidence about a mount.
+) -> MountWitnessed:
+    """Return what this host can swear to about a mount.
 
     Args:
         listening: This host's own listener on it; None when it has none.
@@ -148,20 +125,25 @@ def witness(
         now: This host's monotonic clock, seconds.
 
     Returns:
-        ``unknown`` while Icecast shows a source of which no listener of ours can
-        tell yet whether it moves.
+        Evidence ``unknown`` while Icecast shows a source of which no listener of
+        ours can tell yet whether it moves.
     """
     if mounts is None:
-        return Evidence.UNREACHABLE
-    if all(mount.path != path for mount in mounts):
-        return Evidence.FREE
+        return MountWitnessed(evidence=Evidence.UNREACHABLE)
+    seen = next((mount for mount in mounts if mount.path == path), None)
+    if seen is None:
+        return MountWitnessed(evidence=Evidence.FREE)
+    return MountWitnessed(
+        evidence=_heard(listening, now),
+        holder=seen.holder,
+        stream_start=seen.stream_start,
+    )
+
+
+def _heard(listening: Listening | None, now: Seconds) -> Evidence:
+    """Return what a listener's bytes prove of a mount that has a source."""
     if listening is None or listening.state is not ListenState.OPEN:
         return Evidence.UNKNOWN
-    return _heard(listening, now)
-
-
-def _heard(listening: Listening, now: Seconds) -> Evidence:
-    """Return what an open listener's bytes prove."""
     if listening.first_at is None or listening.moved_at is None:
         waited = now - listening.since
         return Evidence.STALLED if waited >= SILENT_SECONDS else Evidence.UNKNOWN

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from sessiond.core.election import Role
 from sessiond.core.sourcing import Lease, SourceOrder, SourceReport, SourceState
 from sessiond.core.spec import Codec
-from sessiond.core.status import Role
 from sessiond.errors import Refused
 from sessiond.units import Hertz, HostName, Kbps, MountPath, Seconds, SessionName, Term
 

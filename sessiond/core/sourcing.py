@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sessiond.core.onair import Label, describe
+from sessiond.core.election import HolderLabel, Role
+from sessiond.core.onair import describe
 from sessiond.core.spec import Codec, MountSpec
 from sessiond.core.stamped import Station
-from sessiond.core.status import Role
 from sessiond.errors import Refused
 from sessiond.units import Hertz, HostName, Kbps, MountPath, Seconds, SessionName, Term
 
@@ -236,7 +236,7 @@ def request_head(order: SourceOrder, *, password: str, term: Term, role: Role) -
     """
     if not _PATH.fullmatch(order.path):
         raise Refused(f"{order.path!r} is no mount path.")
-    label = Label(session=order.session, term=term, host=order.host, role=role)
+    label = HolderLabel(session=order.session, term=term, host=order.host, role=role)
     if ":" in order.user:
         raise Refused("Icecast's source user can't hold a colon.")
     token = b64encode(f"{order.user}:{password}".encode()).decode("ascii")
