@@ -5,7 +5,6 @@ answers with a usable value always, notes every mistake with its line, and at th
 end knows the keys that nobody asked for. `checked_file` raises them all together.
 """
 
-import math
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,7 +18,9 @@ from sessiond.core.mistakes import (
     TextRule,
     listed,
     nearest,
+    nearest_number,
     shown,
+    span,
     where_text,
 )
 from sessiond.core.tomllines import Place, lines_of, nearest_line
@@ -29,9 +30,6 @@ _Read = TypeVar("_Read")
 
 # A session of a hundred hosts is under 20 KiB; more is some other file.
 LONGEST_FILE: Final = 256 * 1024
-
-# The end of a longer range, a port say, is no guess at what was meant.
-_WORTH_GUESSING: Final = 1000
 
 _AT_LINE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -140,8 +138,8 @@ class Table:
             return default
         if isinstance(value, int) and not isinstance(value, bool) and value in allowed:
             return value
-        must = must or _span(allowed)
-        self._unfit(key, value, must, _nearest_number(value, allowed))
+        must = must or span(allowed)
+        self._unfit(key, value, must, nearest_number(value, allowed))
         return default
 
     def number(
@@ -246,24 +244,6 @@ class Table:
 
 def _a_list(rule: TextRule) -> str:
     return f"a list, each item {rule.must}"
-
-
-def _span(allowed: Sequence[int]) -> str:
-    if isinstance(allowed, range) and allowed.step == 1:
-        return f"a whole number from {allowed[0]} to {allowed[-1]}"
-    return listed([str(number) for number in allowed])
-
-
-def _nearest_number(value: object, allowed: Sequence[int]) -> str:
-    try:
-        wanted = float(value) if isinstance(value, int | float | str) else None
-    except (ValueError, OverflowError):
-        return ""
-    if wanted is None or isinstance(value, bool) or math.isnan(wanted):
-        return ""
-    if len(allowed) > _WORTH_GUESSING:
-        return ""
-    return str(min(allowed, key=lambda number: abs(number - wanted)))
 
 
 def checked_file(title: str, text: str, read: Callable[[Table], _Read]) -> _Read:

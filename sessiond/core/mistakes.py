@@ -5,9 +5,10 @@ Nothing here reads a file: `filecheck` does, and notes what it finds as `Mistake
 
 import difflib
 import json
+import math
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,9 @@ from sessiond.errors import Refused
 
 # As much of a wrong value as tells it apart without filling the terminal.
 _SHOWN: Final = 48
+
+# The end of a longer range, a port say, is no guess at what was meant.
+_WORTH_GUESSING: Final = 1000
 
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -117,3 +121,23 @@ def where_text(place: Place) -> str:
         joint = "" if not text else " " if text[-1].isdigit() else "."
         text += joint + (f"[[{key}]]" if isinstance(following, int) else key)
     return text
+
+
+def span(allowed: Sequence[int]) -> str:
+    """Return what a whole number must be to be one of those allowed."""
+    if isinstance(allowed, range) and allowed.step == 1:
+        return f"a whole number from {allowed[0]} to {allowed[-1]}"
+    return listed([str(number) for number in allowed])
+
+
+def nearest_number(value: object, allowed: Sequence[int]) -> str:
+    """Return the allowed number next to a wrong value, or an empty string."""
+    try:
+        wanted = float(value) if isinstance(value, int | float | str) else None
+    except (ValueError, OverflowError):
+        return ""
+    if wanted is None or isinstance(value, bool) or math.isnan(wanted):
+        return ""
+    if len(allowed) > _WORTH_GUESSING:
+        return ""
+    return str(min(allowed, key=lambda number: abs(number - wanted)))
