@@ -6,6 +6,7 @@ Field names are those of `proto/sessiond/v1`: `convert` carries one to the other
 from dataclasses import dataclass
 from typing import NewType
 
+from sessiond.core.election.messages import Message as ElectionMessage
 from sessiond.core.facts import HostFacts
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
@@ -53,6 +54,7 @@ class PeerEnvelope:
         receiver_id: Whom the sender means; None while it doesn't know the id. An
             agent of another id refuses the envelope.
         session: Empty between agents that are in none.
+        messages: In the order in which the elector made them.
         facts: The sender's own first; a leader passes the others' on.
     """
 
@@ -60,6 +62,7 @@ class PeerEnvelope:
     sender_id: HostId
     receiver_id: HostId | None = None
     session: str = ""
+    messages: tuple[ElectionMessage, ...] = ()
     facts: tuple[HostFacts, ...] = ()
     times: Timestamps | None = None
 

@@ -1,0 +1,1 @@
+"""Generated from proto/sessiond/v1 by deploy/protoc; not to be edited."""

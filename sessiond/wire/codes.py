@@ -1,0 +1,137 @@
+"""Errors across the wire: the project's tree to gRPC's codes and back.
+
+Sentence and hint ride on a failed call as trailing metadata and arrive letter for
+letter. What gRPC itself fails with becomes Unavailable and names the address and
+what was tried.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from sessiond.errors import Broken, Refused, SessiondError, Unavailable
+from sessiond.units import Seconds
+from sessiond.v1.status_pb2 import ErrorDetail
+
+DETAIL_KEY: Final = "sessiond-error-bin"
+
+# gRPC's limit is 8 KiB for all metadata of an answer; 4 bytes a character at worst,
+# and the sentence goes twice: as it is, and percent-encoded for other clients.
+_LONGEST_SENTENCE: Final = 500
+_LONGEST_HINT: Final = 700
+_LONGEST_DETAILS: Final = 200
+
+_CODES: Final = MappingProxyType(
+    {
+        Refused: ("refused", grpc.StatusCode.FAILED_PRECONDITION),
+        Unavailable: ("unavailable", grpc.StatusCode.UNAVAILABLE),
+        Broken: ("broken", grpc.StatusCode.INTERNAL),
+    }
+)
+_BY_MEANING: Final = MappingProxyType(
+    {meaning: branch for branch, (meaning, _) in _CODES.items()}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a server ends a failed call with."""
+
+    code: grpc.StatusCode
+    details: str
+    trailing: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A call as a person would say it, for the sentence about its failure.
+
+    Attributes:
+        where: The address that was called.
+        doing: What was asked, as an infinitive: "create the session".
+        within: The deadline; None without one.
+    """
+
+    where: str
+    doing: str
+    within: Seconds | None = None
+
+
+def failure_of(error: SessiondError) -> Failure:
+    """Return what carries this error to the caller."""
+    branch = next(branch for branch in _CODES if isinstance(error, branch))
+    meaning, code = _CODES[branch]
+    detail = ErrorDetail(
+        meaning=meaning,
+        sentence=_cut(error.sentence, _LONGEST_SENTENCE),
+        hint=_cut(error.hint, _LONGEST_HINT),
+    )
+    return Failure(
+        code=code,
+        details=_cut(error.sentence, _LONGEST_DETAILS),
+        trailing=((DETAIL_KEY, detail.SerializeToString()),),
+    )
+
+
+def error_of(failed: grpc.aio.AioRpcError, attempt: Attempt) -> SessiondError:
+    """Return the error that the agent meant, or what gRPC's own failure means."""
+    for key, value in failed.trailing_metadata() or ():
+        if key == DETAIL_KEY and isinstance(value, bytes):
+            return _meant(value) or _foreign(failed.code(), attempt)
+    return _foreign(failed.code(), attempt)
+
+
+def broken_off(attempt: Attempt) -> Unavailable:
+    """Return the error of a call whose channel was dropped under it."""
+    return Unavailable(
+        f"The line to the agent at {attempt.where} was dropped"
+        f" while it was asked to {attempt.doing}."
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _meant(raw: bytes) -> SessiondError | None:
+    try:
+        detail = ErrorDetail.FromString(raw)
+    except DecodeError:
+        return None
+    branch = _BY_MEANING.get(detail.meaning)
+    return branch(detail.sentence, detail.hint) if branch else None
+
+
+def _foreign(code: grpc.StatusCode, attempt: Attempt) -> SessiondError:
+    agent = f"The agent at {attempt.where}"
+    match code:
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return Unavailable(
+                f"{agent} did not answer within {attempt.within:g} s"
+                f" when asked to {attempt.doing}.",
+                "Is that host busy or cut off? Ask again, or look at its log.",
+            )
+        case grpc.StatusCode.UNAVAILABLE:
+            return Unavailable(
+                f"{agent} could not be reached to {attempt.doing}.",
+                _hint_to_reach(attempt.where),
+            )
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return Broken(
+                f"What answers at {attempt.where} does not know how to"
+                f" {attempt.doing}.",
+                "Is it a sessiond-agent of this version?",
+            )
+        case _:
+            return Unavailable(
+                f"{agent} broke off when asked to {attempt.doing} ({code.name})."
+            )
+
+
+def _hint_to_reach(where: str) -> str:
+    if where.startswith("unix:"):
+        return "Start sessiond-agent on this host, or name another with --agent."
+    return "Is sessiond-agent running there, and is the address right?"
