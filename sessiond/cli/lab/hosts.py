@@ -295,8 +295,8 @@ class LabHost:
             "local stratum 8",
             "allow",
             "cmdport 0",
-            "bindcmdaddress /",
-            "pidfile /",
+            f"bindcmdaddress {self.folder}/chronyd.sock",
+            f"pidfile {self.folder}/chronyd.pid",
         )
         conf = self.folder / "chrony.conf"
         conf.write_text("\n".join(lines) + "\n")

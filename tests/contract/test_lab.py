@@ -1,0 +1,236 @@
+"""The lab's hosts are computers of their own, and nothing of them stays behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from socket import IP_ADD_MEMBERSHIP, IPPROTO_IP, SOCK_DGRAM
+
+import pytest
+
+from sessiond.cli.lab import Lab, agentfile, leaks
+from sessiond.cli.lab.player import read_wav
+from sessiond.errors import Broken, Refused, Unavailable
+from sessiond.units import Frames, Hertz, Seconds
+from tests.support.ear import tones
+from tests.support.eventually import aeventually, eventually
+from tests.support.jackhost import connections, phones, start_phones
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with Lab("test-lab", hosts=("alice", "bob"), folder=tmp_path) as opened:
+        yield opened
+
+
+def reaches(lab: Lab, frm: str, to: str) -> bool:
+    """Tell whether UDP gets from one host to another, and only that way."""
+    sender, receiver = lab.host(frm), lab.host(to)
+    with (
+        receiver.open_socket(SOCK_DGRAM) as ear,
+        sender.open_socket(SOCK_DGRAM) as mouth,
+    ):
+        ear.bind((receiver.address, 9))
+        ear.settimeout(0.3)
+        mouth.sendto(b"hello", (receiver.address, 9))
+        try:
+            return ear.recv(16) == b"hello"
+        except TimeoutError:
+            return False
+
+
+def test_hosts_have_their_own_name_address_and_default_route(lab: Lab) -> None:
+    alice = lab.host("alice")
+    assert alice.run(("hostname",)) == "alice\n"
+    assert f"inet {alice.address}/24" in alice.run(("ip", "addr", "show", "eth0"))
+    assert "default dev eth0" in alice.run(("ip", "route"))
+    assert alice.address != lab.host("bob").address
+
+
+def test_hosts_hear_each_other(lab: Lab) -> None:
+    assert reaches(lab, "alice", "bob")
+    assert reaches(lab, "bob", "alice")
+
+
+def test_a_cut_silences_both_directions_until_it_heals(lab: Lab) -> None:
+    assert reaches(lab, "alice", "bob")
+    lab.host("alice").cut()
+    assert not reaches(lab, "alice", "bob")
+    assert not reaches(lab, "bob", "alice")
+    lab.host("alice").heal()
+    eventually(lambda: reaches(lab, "bob", "alice"), within=3)
+
+
+def test_one_way_loss_silences_one_direction_only(lab: Lab) -> None:
+    alice, bob = lab.hosts
+    alice.one_way_loss(bob)
+    assert not reaches(lab, "alice", "bob")
+    assert reaches(lab, "bob", "alice")
+    alice.end_one_way_loss(bob)
+    assert reaches(lab, "alice", "bob")
+
+
+def test_multicast_crosses_the_switch(lab: Lab) -> None:
+    alice, bob = lab.hosts
+    group = "224.0.0.251"
+    with alice.open_socket(SOCK_DGRAM) as ear, bob.open_socket(SOCK_DGRAM) as mouth:
+        ear.bind((group, 5353))
+        member = bytes(int(n) for n in (*group.split("."), *alice.address.split(".")))
+        ear.setsockopt(IPPROTO_IP, IP_ADD_MEMBERSHIP, member)
+        ear.settimeout(2)
+        mouth.sendto(b"who", (group, 5353))
+        assert ear.recv(16) == b"who"
+
+
+def test_two_labs_do_not_see_each_other(lab: Lab) -> None:
+    with Lab("test-other", hosts=("alice",)) as other:
+        assert other.host("alice").address == lab.host("alice").address
+        assert not other.networks & lab.networks
+        assert (
+            other.host("alice").shm.stat().st_dev != lab.host("alice").shm.stat().st_dev
+        )
+
+
+def test_a_host_knows_every_process_of_its_own_and_kills_them(lab: Lab) -> None:
+    alice = lab.host("alice")
+    shell = alice.spawn(("sh", "-c", "sleep 60 & sleep 60 & wait"))
+    eventually(lambda: len(alice.processes()) == 3, within=3)
+    assert shell.pid in alice.processes()
+    assert not lab.host("bob").processes()
+    alice.kill_all()
+    assert not alice.processes()
+    assert shell.exit_code == -signal.SIGKILL
+    assert alice.run(("hostname",)) == "alice\n"
+
+
+def test_closing_takes_everything_along_even_daemons() -> None:
+    with Lab("test-close", hosts=("alice",)) as lab:
+        lab.host("alice").run(("sh", "-c", "setsid sleep 60 >/dev/null 2>&1 &"))
+        eventually(lambda: len(lab.host("alice").processes()) == 1, within=3)
+        networks, folder = lab.networks, lab.folder
+        assert leaks(networks)
+    assert leaks(networks) == ()
+    assert not folder.exists()
+
+
+def test_an_error_inside_takes_everything_along() -> None:
+    lab = Lab("test-error", hosts=("alice",))
+
+    def fail_inside() -> None:
+        with lab:
+            lab.host("alice").spawn(("sleep", "60"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_inside()
+    assert lab.networks
+    assert leaks(lab.networks) == ()
+
+
+def test_killing_the_labs_own_process_takes_everything_along(tmp_path: Path) -> None:
+    script = (
+        "import time; from sessiond.cli.lab import Lab\n"
+        "with Lab('test-killed', hosts=('alice',)) as lab:\n"
+        "    lab.host('alice').spawn(('sleep', '60'))\n"
+        "    print(*lab.networks, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    argv = (sys.executable, "-c", script)
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=env) as child:
+        assert child.stdout is not None
+        networks = frozenset(int(n) for n in child.stdout.readline().split())
+        assert len(leaks(networks)) >= 2
+        child.kill()
+    eventually(lambda: leaks(networks) == (), within=3)
+
+
+def test_a_missing_program_is_named(lab: Lab) -> None:
+    with pytest.raises(Broken, match="no-such-program is missing"):
+        lab.host("alice").spawn(("no-such-program",))
+
+
+def test_two_hosts_run_jack_servers_of_the_same_name(lab: Lab) -> None:
+    alice, bob = lab.hosts
+    alice.start_jackd(Hertz(48000), Frames(256))
+    bob.start_jackd(Hertz(44100), Frames(512))
+    assert alice.run(("jack_samplerate",)).split() == ["48000"]
+    assert bob.run(("jack_samplerate",)).split() == ["44100"]
+
+
+def test_a_jack_server_that_can_not_start_says_why(lab: Lab) -> None:
+    with pytest.raises(Unavailable, match=r"JACK did not start on alice: ."):
+        lab.host("alice").start_jackd(Hertz(-1))
+
+
+async def test_headphones_hear_exactly_what_is_wired_to_them(lab: Lab) -> None:
+    alice = lab.host("alice")
+    alice.start_jackd()
+    for pitch in (440, 550):
+        alice.start_player("--sine", str(pitch), client=f"sine{pitch}")
+    await start_phones(alice)
+
+    def wire(source: str, sink: str) -> bool:
+        try:
+            alice.run(("jack_connect", "-s", "default", source, sink))
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    await aeventually(lambda: wire("sine440:out_1", "phones:in_1"), within=5)
+    assert tones(await phones(alice, 1.0)) == {440}
+    await aeventually(lambda: wire("sine550:out_2", "phones:in_2"), within=5)
+    assert tones(await phones(alice, 1.0)) == {440, 550}
+    assert connections(alice) == {
+        ("sine440:out_1", "phones:in_1"),
+        ("sine550:out_2", "phones:in_2"),
+    }
+
+
+def test_chronyd_tells_the_time(lab: Lab) -> None:
+    alice, bob = lab.hosts
+    alice.start_chronyd()
+    ask = f"import ntplib\nprint(ntplib.NTPClient().request({alice.address!r}).stratum)"
+
+    def stratum() -> str:
+        try:
+            return bob.run((sys.executable, "-c", ask))
+        except subprocess.CalledProcessError:
+            return ""
+
+    assert eventually(stratum, within=10) == "8\n"
+
+
+def test_an_agent_file_is_toml_with_the_overrides_in_it() -> None:
+    own: agentfile.Tables = {
+        "": {"name": "a"},
+        "audio": {"inputs": ["x:1"], "start": "never"},
+    }
+    over: agentfile.Tables = {
+        "": {"mdns": False},
+        "audio": {"inputs": []},
+        "clock": {"servers": ['ü\n"']},
+    }
+    assert agentfile.rendered(agentfile.merged(own, over)) == (
+        'name = "a"\nmdns = false\n\n'
+        '[audio]\ninputs = []\nstart = "never"\n\n'
+        '[clock]\nservers = ["ü\\n\\""]\n'
+    )
+
+
+def test_a_players_file_must_be_what_jack_plays(tmp_path: Path) -> None:
+    path = tmp_path / "no.wav"
+    path.write_bytes(b"RIFFxxxx")
+    with pytest.raises(Refused, match=r"no\.wav is no WAV file"):
+        read_wav(path, Hertz(48000))
+
+
+async def test_a_player_without_jack_says_so(lab: Lab) -> None:
+    player = lab.host("alice").start_player("--sine", "440")
+    assert await asyncio.to_thread(player.wait, Seconds(10)) == 3
+    assert "There is no JACK server to play to." in player.text
