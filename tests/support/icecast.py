@@ -1,0 +1,95 @@
+"""A real Icecast on a free port of this machine, with a rendered configuration."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sessiond.core.icecast_config import StationSettings, icecast_xml
+from sessiond.core.spec import SessionSpec
+from sessiond.core.stamped import Secrets, Station
+from tests.support.eventually import aeventually
+
+ADDRESS = "127.0.0.1"
+
+
+def free_port() -> int:
+    """Return a TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True, kw_only=True)
+class RealIcecast:
+    """One icecast2 process that can be ended and started again on the same port."""
+
+    spec: SessionSpec
+    secrets: Secrets
+    folder: Path
+    port: int = field(default_factory=free_port)
+    child: asyncio.subprocess.Process | None = None
+
+    @property
+    def station(self) -> Station:
+        return Station(address=ADDRESS, port=self.port)
+
+    @property
+    def log(self) -> str:
+        """All that Icecast has said, access log included."""
+        return (self.folder / "icecast.log").read_text()
+
+    async def start(self) -> None:
+        settings = StationSettings(
+            hostname=ADDRESS, port=self.port, bind_address=ADDRESS
+        )
+        file = self.folder / "icecast.xml"
+        file.write_text(icecast_xml(self.spec, self.secrets, settings))
+        file.chmod(0o600)
+        with (self.folder / "icecast.log").open("ab") as log:
+            self.child = await asyncio.create_subprocess_exec(
+                *("icecast2", "-c", str(file)), stdout=log, stderr=log
+            )
+        await aeventually(self._answers, within=5)
+
+    async def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it and wait until it has ended; it may be stopped already."""
+        child, self.child = self.child, None
+        if child is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            child.send_signal(number)
+        # Icecast's own end takes up to a second for each of its threads.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                await child.wait()
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+    def _answers(self) -> bool:
+        assert self.child is not None
+        assert self.child.returncode is None, self.log
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((ADDRESS, self.port), 1),
+        ):
+            return True
+        return False
+
+
+@contextlib.asynccontextmanager
+async def icecast(
+    spec: SessionSpec, secrets: Secrets, folder: Path
+) -> AsyncIterator[RealIcecast]:
+    """Run Icecast for this session until the block ends."""
+    server = RealIcecast(spec=spec, secrets=secrets, folder=folder)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
