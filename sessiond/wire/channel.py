@@ -72,7 +72,7 @@ class Line:
             Unavailable: It did not answer `within`, or can't be reached.
         """
         attempt = self._attempt(method, within)
-        call = self._channel.unary_unary(method.path)
+        call = self._channel.unary_unary(method.path, bytes, bytes)
         try:
             content = await call(encode(request), timeout=within)
         except grpc.aio.AioRpcError as e:
@@ -90,7 +90,7 @@ class Line:
             SessiondError: As in `ask`; at any step.
         """
         attempt = self._attempt(method, None)
-        call = self._channel.unary_stream(method.path)(encode(request))
+        call = self._channel.unary_stream(method.path, bytes, bytes)(encode(request))
         try:
             async for content in call:
                 yield decode(method.reply, content)
@@ -106,11 +106,11 @@ class Line:
     async def renew(self) -> None:
         """Drop the channel and open another; calls under way become Unavailable."""
         old, self._channel = self._channel, open_channel(self._address)
-        await old.close()
+        await old.close(None)
 
     async def close(self) -> None:
         """Drop the channel."""
-        await self._channel.close()
+        await self._channel.close(None)
 
     def _attempt(self, method: Method[Q, A], within: Seconds | None) -> Attempt:
         return Attempt(where=str(self._address), doing=method.doing, within=within)

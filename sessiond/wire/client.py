@@ -27,6 +27,7 @@ from sessiond.wire.messages import (
     PeerMuteRequest,
     ReportRequest,
     SessionRequest,
+    StopRequest,
 )
 
 # Create asks every host, a planned change of broadcaster starts encoders: both end
@@ -126,7 +127,7 @@ class AgentClient:
 
     async def stop(self, name: SessionName) -> None:
         """As `AgentApi.stop`."""
-        request = SessionRequest(name=name)
+        request = StopRequest(name=name)
         await self._open.ask(methods.STOP, request, within=self._within)
 
     async def doctor(self) -> tuple[Finding, ...]:

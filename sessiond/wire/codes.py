@@ -7,7 +7,7 @@ what was tried.
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -78,7 +78,10 @@ def failure_of(error: SessiondError) -> Failure:
 
 def error_of(failed: grpc.aio.AioRpcError, attempt: Attempt) -> SessiondError:
     """Return the error that the agent meant, or what gRPC's own failure means."""
-    for key, value in failed.trailing_metadata() or ():
+    # The stubs know neither of grpc.aio's Metadata nor that a key ending in -bin
+    # has bytes.
+    pairs: Any = failed.trailing_metadata() or ()
+    for key, value in pairs:
         if key == DETAIL_KEY and isinstance(value, bytes):
             return _meant(value) or _foreign(failed.code(), attempt)
     return _foreign(failed.code(), attempt)

@@ -235,6 +235,13 @@ class HandoverReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequest:
+    """Names the session that should end everywhere."""
+
+    name: SessionName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorReply:
     """What an agent found out about its host."""
 

@@ -30,6 +30,7 @@ from sessiond.wire.messages import (
     PeerMuteRequest,
     ReportRequest,
     SessionRequest,
+    StopRequest,
 )
 
 Q = TypeVar("Q")
@@ -84,7 +85,7 @@ SET_MUTE: Final = _agent("SetMute", MuteRequest, Done, "mute or unmute a host")
 LEAVE: Final = _agent("Leave", Done, Done, "leave its session")
 RESUME: Final = _agent("Resume", Done, Done, "resume its session")
 HANDOVER: Final = _agent("Handover", HandoverRequest, HandoverReply, "hand over")
-STOP: Final = _agent("Stop", SessionRequest, Done, "stop the session")
+STOP: Final = _agent("Stop", StopRequest, Done, "stop the session")
 DOCTOR: Final = _agent("Doctor", Done, DoctorReply, "look its host over")
 CHECK: Final = _agent("Check", CheckRequest, CheckReply, "plan a session")
 

@@ -1,30 +1,72 @@
-"""The one door through which an agent's gRPC servers open."""
+"""The one door through which an agent's gRPC server opens."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from errno import EADDRINUSE, EADDRNOTAVAIL
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection as grpc_reflection
+
+from sessiond.errors import Unavailable
 from sessiond.units import Seconds
+from sessiond.wire.address import (
+    TcpAddress,
+    UnixAddress,
+    WireAddress,
+    parse_address,
+)
 from sessiond.wire.api import AgentApi, PeerApi
+from sessiond.wire.channel import LARGEST_MESSAGE
+from sessiond.wire.servicing import Handlers, OnFault, agent_handlers, peer_handlers
 
-OnFault = Callable[[str, Exception], None]
-"""Told the method's name and the bug that a call ran into."""
+__all__ = ["OnFault", "Server", "open_server"]
+
+SERVER_OPTIONS: Final = MappingProxyType(
+    {
+        # Two agents on one port would share the callers between them, silently.
+        "grpc.so_reuseport": 0,
+        "grpc.max_send_message_length": LARGEST_MESSAGE,
+        "grpc.max_receive_message_length": LARGEST_MESSAGE,
+        # Our channels ping every second; gRPC's default is to hang up on that.
+        "grpc.http2.min_ping_interval_without_data_ms": 500,
+        "grpc.keepalive_permit_without_calls": 1,
+        # A watcher that lost its power is forgotten after half a minute.
+        "grpc.keepalive_time_ms": 20_000,
+        "grpc.keepalive_timeout_ms": 10_000,
+        # A connection that never says a word holds a descriptor for this long only.
+        "grpc.server_handshake_timeout_ms": 5000,
+    }
+)
+
+# Hundreds of hosts' heartbeats are over in milliseconds each; what stays is watchers.
+MOST_CALLS: Final = 256
+
+_HEALTH_SERVICE: Final = "grpc.health.v1.Health"
 
 
-class Server(Protocol):
+@dataclass(frozen=True, slots=True)
+class Server:
     """A server that listens.
 
     Attributes:
         addresses: As asked for, with the ports that were taken for port 0.
     """
 
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """As asked for, with the ports that were taken for port 0."""
-        ...
+    addresses: tuple[str, ...]
+    _server: grpc.aio.Server
+    _sockets: tuple[Path, ...]
 
     async def close(self, grace: Seconds = Seconds(0.5)) -> None:
-        """End all calls within `grace`, and the listening at once."""
-        ...
+        """Stop listening at once, end the calls within `grace`, drop our sockets."""
+        await self._server.stop(grace)
+        for path in self._sockets:
+            path.unlink(missing_ok=True)
 
 
 async def open_server(
@@ -37,7 +79,129 @@ async def open_server(
 ) -> Server:
     """Serve on every address of `listen`: ``HOST:PORT`` or ``unix:PATH``.
 
+    Args:
+        listen: All of them, or none is listened on.
+        agent: Answers people; None leaves AgentService out.
+        peer: Answers agents; None leaves PeerService out.
+        on_fault: Told of every bug that a call runs into.
+        reflection: Lets anyone list the methods.
+
     Raises:
+        Refused: An address has neither form.
         Unavailable: A port is busy or not ours to take; it is named.
     """
-    raise NotImplementedError
+    wanted = [parse_address(text) for text in listen]
+    served = []
+    if agent is not None:
+        served.append(agent_handlers(agent, on_fault))
+    if peer is not None:
+        served.append(peer_handlers(peer, on_fault))
+    server = grpc.aio.server(
+        options=tuple(SERVER_OPTIONS.items()), maximum_concurrent_rpcs=MOST_CALLS
+    )
+    await _add_services(server, served, reflection=reflection)
+    sockets = tuple(each.path for each in wanted if isinstance(each, UnixAddress))
+    try:
+        addresses = tuple(_bind(server, address) for address in wanted)
+    except Unavailable:
+        await server.stop(None)
+        raise
+    await server.start()
+    return Server(addresses, server, sockets)
+
+
+async def _add_services(
+    server: grpc.aio.Server, served: Sequence[Handlers], *, reflection: bool
+) -> None:
+    server.add_generic_rpc_handlers(tuple(handlers.generic() for handlers in served))
+    names = [handlers.service for handlers in served]
+    # The stubs don't know the servicer for asyncio.
+    answers = health.aio.HealthServicer()  # type: ignore[attr-defined]
+    for name in names:
+        await answers.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(answers, server)
+    if reflection:
+        listed = (*names, _HEALTH_SERVICE, grpc_reflection.SERVICE_NAME)
+        grpc_reflection.enable_server_reflection(listed, server)
+
+
+# ── listening ───────────────────────────────────────────────────────────────────────
+
+
+def _bind(server: grpc.aio.Server, address: WireAddress) -> str:
+    match address:
+        case TcpAddress():
+            return _bind_tcp(server, address)
+        case UnixAddress():
+            return _bind_unix(server, address)
+
+
+def _bind_tcp(server: grpc.aio.Server, address: TcpAddress) -> str:
+    try:
+        port = server.add_insecure_port(str(address))
+    except RuntimeError as e:
+        raise _why_not(address) from e
+    return str(TcpAddress(address.host, port))
+
+
+def _why_not(address: TcpAddress) -> Unavailable:
+    """Return what the system says to this address; gRPC says only that it failed."""
+    try:
+        with socket.create_server((address.host, address.port)):
+            pass
+    except socket.gaierror:
+        return Unavailable(
+            f"{address.host} has no address to listen on.", "Check `listen`."
+        )
+    except OSError as e:
+        return _unavailable(address, e)
+    return Unavailable(f"{address} was busy for a moment.", "Try again.")
+
+
+def _unavailable(address: TcpAddress, e: OSError) -> Unavailable:
+    if e.errno == EADDRINUSE:
+        return Unavailable(
+            f"Port {address.port} is busy: something listens on {address} already.",
+            "Is another sessiond-agent running? `ss -ltnp` names the process.",
+        )
+    if e.errno == EADDRNOTAVAIL:
+        return Unavailable(
+            f"{address.host} is no address of this host.", "Check `listen`."
+        )
+    return Unavailable(f"Can't listen on {address}: {os.strerror(e.errno or 0)}.")
+
+
+def _bind_unix(server: grpc.aio.Server, address: UnixAddress) -> str:
+    path = address.path
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _clear(path)
+        # The socket is made with this mask, so nobody else can ever connect.
+        before = os.umask(0o177)
+        try:
+            server.add_insecure_port(str(address))
+        finally:
+            os.umask(before)
+        path.chmod(0o600)
+    except (OSError, RuntimeError) as e:
+        raise Unavailable(
+            f"Can't listen on {address}.",
+            "Is its folder there, and may this user write in it?",
+        ) from e
+    return str(address)
+
+
+def _clear(path: Path) -> None:
+    """Take away the socket of an agent that is gone."""
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX) as knock:
+        try:
+            knock.connect(str(path))
+        except OSError:
+            path.unlink()
+            return
+    raise Unavailable(
+        f"Another agent listens on unix:{path} already.",
+        "Stop it first, or give this one a state_dir of its own.",
+    )

@@ -1,0 +1,213 @@
+"""From plain values to gRPC's handlers: the one place where errors become codes."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+
+from sessiond.core.stamped import Stamp, StampedSpec
+from sessiond.core.status import HostStatus, SessionStatus
+from sessiond.errors import Broken, SessiondError
+from sessiond.wire import methods
+from sessiond.wire.api import AgentApi, PeerApi
+from sessiond.wire.codes import failure_of
+from sessiond.wire.convert import decode, encode
+from sessiond.wire.messages import (
+    ApplyRequest,
+    CheckReply,
+    CheckRequest,
+    CreateRequest,
+    DoctorReply,
+    Done,
+    GainRequest,
+    GiveSecretsRequest,
+    HandoverReply,
+    HandoverRequest,
+    HostsReply,
+    HostsRequest,
+    MuteRequest,
+    PeerMuteRequest,
+    ReportRequest,
+    SessionRequest,
+    StopRequest,
+)
+from sessiond.wire.methods import Method
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+Context = Any
+"""grpc.aio's ServicerContext; its stub lacks trailing metadata in `abort`."""
+
+OnFault = Callable[[str, Exception], None]
+"""Told the path of a method and the bug that its answer ran into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """Handlers of one service, by method name."""
+
+    service: str
+    by_name: dict[str, Any]
+
+    def generic(self) -> Any:  # noqa: ANN401  gRPC's own stub leaves it open
+        """Return what a gRPC server takes."""
+        return grpc.method_handlers_generic_handler(self.service, self.by_name)
+
+
+class _Answers:
+    """Turns functions over values into handlers over bytes."""
+
+    def __init__(self, service: str, on_fault: OnFault) -> None:
+        self.handlers = Handlers(service, {})
+        self._on_fault = on_fault
+
+    def once(self, method: Method[Q, A], answer: Callable[[Q], Awaitable[A]]) -> None:
+        """Answer a method's request with one value."""
+
+        async def handle(content: bytes, context: Context) -> bytes:
+            try:
+                return encode(await answer(decode(method.request, content)))
+            except SessiondError as e:
+                await _end(context, e)
+            except Exception as e:  # noqa: BLE001  the rim: a bug has been reported
+                await _end(context, self._fault(method.path, e))
+
+        handler = grpc.unary_unary_rpc_method_handler(handle)
+        self.handlers.by_name[method.name] = handler
+
+    def again(
+        self, method: Method[Q, A], answers: Callable[[Q], AsyncIterator[A]]
+    ) -> None:
+        """Answer a method's request with value after value."""
+
+        async def handle(content: bytes, context: Context) -> AsyncIterator[bytes]:
+            try:
+                values = answers(decode(method.request, content))
+                try:
+                    async for value in values:
+                        yield encode(value)
+                finally:
+                    # A caller that leaves cancels us between two values.
+                    if isinstance(values, AsyncGenerator):
+                        await values.aclose()
+            except SessiondError as e:
+                await _end(context, e)
+            except Exception as e:  # noqa: BLE001  the rim, as above
+                await _end(context, self._fault(method.path, e))
+
+        handler = grpc.unary_stream_rpc_method_handler(handle)
+        self.handlers.by_name[method.name] = handler
+
+    def _fault(self, path: str, bug: Exception) -> Broken:
+        self._on_fault(path, bug)
+        return Broken(
+            "The agent met a bug of its own.", "Its log has the details; report them."
+        )
+
+
+async def _end(context: Context, error: SessiondError) -> NoReturn:
+    failure = failure_of(error)
+    await context.abort(failure.code, failure.details, failure.trailing)
+    raise AssertionError("abort always raises") from error
+
+
+class _AgentAnswers:
+    """AgentApi with one request and one reply a method."""
+
+    def __init__(self, api: AgentApi) -> None:
+        self._api = api
+
+    async def hosts(self, request: HostsRequest) -> HostsReply:
+        return HostsReply(sightings=await self._api.hosts(request.wait))
+
+    async def create(self, request: CreateRequest) -> StampedSpec:
+        return await self._api.create(request.spec, request.secrets)
+
+    async def apply(self, request: ApplyRequest) -> StampedSpec:
+        return await self._api.apply(request.spec, request.secrets, request.based_on)
+
+    async def spec(self, request: SessionRequest) -> StampedSpec:
+        return await self._api.spec(request.name)
+
+    async def status(self, request: SessionRequest) -> SessionStatus:
+        return await self._api.status(request.name)
+
+    def watch(self, request: SessionRequest) -> AsyncIterator[SessionStatus]:
+        return self._api.watch(request.name)
+
+    async def gain(self, request: GainRequest) -> Stamp:
+        return await self._api.gain(
+            request.session, request.mount, request.host, request.gain_db
+        )
+
+    async def mute(self, request: MuteRequest) -> Done:
+        await self._api.mute(request.host, muted=request.muted)
+        return Done()
+
+    async def leave(self, _: Done) -> Done:
+        await self._api.leave()
+        return Done()
+
+    async def resume(self, _: Done) -> Done:
+        await self._api.resume()
+        return Done()
+
+    async def handover(self, request: HandoverRequest) -> HandoverReply:
+        host = await self._api.handover(request.session, request.host)
+        return HandoverReply(broadcaster=host)
+
+    async def stop(self, request: StopRequest) -> Done:
+        await self._api.stop(request.name)
+        return Done()
+
+    async def doctor(self, _: Done) -> DoctorReply:
+        return DoctorReply(findings=await self._api.doctor())
+
+    async def check(self, request: CheckRequest) -> CheckReply:
+        return CheckReply(lines=await self._api.check(request.spec))
+
+
+def agent_handlers(api: AgentApi, on_fault: OnFault) -> Handlers:
+    """Return the handlers of AgentService in front of this implementation."""
+    asked = _AgentAnswers(api)
+    answers = _Answers(methods.AGENT_SERVICE, on_fault)
+    answers.once(methods.HOSTS, asked.hosts)
+    answers.once(methods.CREATE, asked.create)
+    answers.once(methods.APPLY, asked.apply)
+    answers.once(methods.GET_SPEC, asked.spec)
+    answers.once(methods.STATUS, asked.status)
+    answers.again(methods.WATCH, asked.watch)
+    answers.once(methods.SET_GAIN, asked.gain)
+    answers.once(methods.SET_MUTE, asked.mute)
+    answers.once(methods.LEAVE, asked.leave)
+    answers.once(methods.RESUME, asked.resume)
+    answers.once(methods.HANDOVER, asked.handover)
+    answers.once(methods.STOP, asked.stop)
+    answers.once(methods.DOCTOR, asked.doctor)
+    answers.once(methods.CHECK, asked.check)
+    return answers.handlers
+
+
+def peer_handlers(api: PeerApi, on_fault: OnFault) -> Handlers:
+    """Return the handlers of PeerService in front of this implementation."""
+    answers = _Answers(methods.PEER_SERVICE, on_fault)
+
+    async def give_secrets(request: GiveSecretsRequest) -> Done:
+        await api.give_secrets(request.session, request.secrets)
+        return Done()
+
+    async def report(request: ReportRequest) -> HostStatus:
+        return await api.report(request.session)
+
+    async def mute(request: PeerMuteRequest) -> Done:
+        await api.mute(request.session, muted=request.muted)
+        return Done()
+
+    answers.once(methods.HELLO, api.hello)
+    answers.once(methods.TELL, api.tell)
+    answers.once(methods.CONSIDER, api.consider)
+    answers.once(methods.GIVE_SECRETS, give_secrets)
+    answers.once(methods.REPORT, report)
+    answers.once(methods.PEER_MUTE, mute)
+    return answers.handlers
