@@ -3,29 +3,30 @@
 No password, and nothing that a stranger chose unchecked, stands in any of them.
 """
 
+from types import MappingProxyType
+from typing import Final
+
 from sessiond.core.configfile import AudioConfig, Realtime
 from sessiond.core.proc import Program
 from sessiond.core.spec import LinkSettings
 from sessiond.core.view import HostSetup
 from sessiond.units import Frames, Hertz, HostName, ProcName, UdpPort
 
-Env = tuple[tuple[str, str], ...]
 
-
-def jack_env(audio: AudioConfig) -> Env:
+def jack_env(audio: AudioConfig) -> dict[str, str]:
     """Return the environment that leads JACK's clients to our server and no other."""
-    return (
-        ("JACK_DEFAULT_SERVER", audio.jack_server),
-        ("JACK_NO_START_SERVER", "1"),
-    )
+    return {
+        "JACK_DEFAULT_SERVER": audio.jack_server,
+        "JACK_NO_START_SERVER": "1",
+    }
 
 
 # No desktop session bus on a headless host: jackd would wait for one to grant it the
 # sound card.
-JACKD_ENV: Env = (("JACK_NO_AUDIO_RESERVATION", "1"),)
+JACKD_ENV: Final = MappingProxyType({"JACK_NO_AUDIO_RESERVATION": "1"})
 
 # JackTrip links Qt and would look for a display.
-QT_ENV: Env = (("QT_QPA_PLATFORM", "offscreen"),)
+QT_ENV: Final = MappingProxyType({"QT_QPA_PLATFORM": "offscreen"})
 
 
 def jackd_argv(setup: HostSetup, rate: Hertz, period: Frames) -> tuple[str, ...]:

@@ -183,7 +183,7 @@ def _link(view: SessionView, doc: StampedSpec, link: LinkPort) -> ProcPlan:
         program=Program.JACKTRIP,
         stage=Stage.LINKS,
         argv=jacktrip_argv(peer, server_host, link.udp_port, settings),
-        env=tuple(sorted((*jack_env(view.setup.audio), *QT_ENV))),
+        env={**jack_env(view.setup.audio), **QT_ENV},
         needs=frozenset(p.name for p in _jackd(view, doc)),
         ready=PortsAppear(frozenset(ports)),
         generation=generation(view, peer),
@@ -244,7 +244,7 @@ def _sources(view: SessionView, doc: StampedSpec) -> dict[ProcName, SourceOrder]
         return {}
     user = doc.spec.icecast.source_user if doc.spec.icecast else "source"
     mine = view.facts.get(view.me)
-    rate = (mine.rate_hz if mine else 0) or doc.spec.rate_hz
+    rate = mine.rate_hz if mine and mine.rate_hz else doc.spec.rate_hz
     return {
         source_name(mount): order_for(
             mount,

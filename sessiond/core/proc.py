@@ -3,8 +3,10 @@
 Its lifecycle (the state machine between the two) is in `lifecycle`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 
 from sessiond.units import PortName, ProcName, Seconds
 
@@ -67,7 +69,7 @@ class ProcPlan:
 
     Attributes:
         argv: The whole argument list, program first.
-        env: What its environment has beyond the agent's, sorted by name.
+        env: What its environment has beyond the agent's.
         needs: Names of procs that must be running first.
         generation: Raised to have it started anew with the same arguments.
     """
@@ -76,7 +78,7 @@ class ProcPlan:
     program: Program
     stage: Stage
     argv: tuple[str, ...]
-    env: tuple[tuple[str, str], ...] = ()
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     needs: frozenset[ProcName] = frozenset()
     ready: Ready = Settled(Seconds(0.2))
     generation: int = 0

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from sessiond.core.conditions import Condition
+from sessiond.core.election import Liveness, Role
 from sessiond.core.spec import Codec
 from sessiond.core.stamped import Stamp
 from sessiond.units import (
@@ -36,21 +37,6 @@ class Phase(StrEnum):
     DEGRADED = "degraded"
     OFF_AIR = "off-air"
     STOPPED = "stopped"
-
-
-class Role(StrEnum):
-    """By what a broadcaster may broadcast."""
-
-    LEADER = "leader"
-    CARETAKER = "caretaker"
-
-
-class Liveness(StrEnum):
-    """What is known of a member from its heartbeats."""
-
-    ALIVE = "alive"
-    SUSPECT = "suspect"
-    GONE = "gone"
 
 
 class Verdict(StrEnum):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sessiond.core.configfile import AudioConfig
-from sessiond.core.election import Leadership
+from sessiond.core.election import Leadership, Liveness
 from sessiond.core.facts import HostFacts
 from sessiond.core.stamped import StampedSpec
-from sessiond.core.status import ClockStatus, Liveness
+from sessiond.core.status import ClockStatus
 from sessiond.units import HostName
 
 

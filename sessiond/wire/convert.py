@@ -35,12 +35,19 @@ from google.protobuf.message_factory import GetMessageClass
 
 from sessiond.core.spec import MountSpec
 from sessiond.errors import Refused
-from sessiond.v1 import agent_pb2, election_pb2, peer_pb2, session_pb2, status_pb2
+from sessiond.v1 import (
+    agent_pb2,
+    election_pb2,
+    peer_pb2,
+    session_pb2,
+    state_pb2,
+    status_pb2,
+)
 from sessiond.wire import bounds
 
 T = TypeVar("T")
 
-_FILES: Final = (session_pb2, status_pb2, election_pb2, agent_pb2, peer_pb2)
+_FILES: Final = (session_pb2, status_pb2, election_pb2, agent_pb2, peer_pb2, state_pb2)
 
 _SECONDS: Final = frozenset({"Seconds", "WallSeconds"})
 

@@ -1,0 +1,181 @@
+"""This host's own state: the one place where what the agent knows is kept.
+
+Everything here is written by the agent's event loop alone. `Host.view` freezes it into
+the value that a turn decides on.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.doors import Clock, Store
+from sessiond.core.changes import Observed
+from sessiond.core.clockcheck import ClockVerdict
+from sessiond.core.conditions import Condition
+from sessiond.core.configfile import AgentConfig
+from sessiond.core.election import Leadership
+from sessiond.core.facts import HostFacts
+from sessiond.core.lifecycle import Lifecycle
+from sessiond.core.plan import HostPlan
+from sessiond.core.stamped import Secrets, StampedSpec
+from sessiond.core.status import ClockStatus, HostSighting, Verdict
+from sessiond.core.view import HostSetup, SessionView
+from sessiond.units import Frames, Hertz, HostId, HostName, ProcName, Seconds, UdpPort
+from sessiond.version import VERSION
+
+# Two looks at rest, with room for a slow answer.
+STATION_LIMIT: Final = Seconds(5.0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Host:
+    """What one agent knows and is, between two turns.
+
+    Attributes:
+        consented: See `SessionView`.
+        secrets: Icecast's passwords of the present session.
+        peer_facts: Each member's own word, newest.
+        peer_offsets: Each member's clock minus ours, with its bound.
+        generations: How often this host asked for a new start of each link.
+        plan: Of the last turn.
+        observed: Of the last turn.
+        conditions: Of the last turn.
+        jack_since: When the JACK server was first seen in its present life.
+        store_error: Why the last write failed; empty when it did not.
+        leadership: Asks the present elector; None outside a session.
+        settled: True when the last turn had no effect.
+    """
+
+    config: AgentConfig
+    id: HostId
+    setup: HostSetup
+    clock: Clock
+    store: Store
+    codecs_missing: tuple[str, ...] = ()
+    consented: bool = True
+    muted: bool = False
+    conflict: bool = False
+    secrets: Secrets = field(default_factory=Secrets)
+    peer_facts: dict[HostName, HostFacts] = field(default_factory=dict)
+    peer_offsets: dict[HostName, tuple[Seconds, Seconds]] = field(default_factory=dict)
+    generations: dict[HostName, int] = field(default_factory=dict)
+    clock_verdict: ClockVerdict = field(default_factory=ClockVerdict)
+    plan: HostPlan = field(default_factory=HostPlan)
+    observed: Observed = field(default_factory=Observed)
+    lifecycles: Mapping[ProcName, Lifecycle] = field(default_factory=dict)
+    restarts: dict[ProcName, int] = field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
+    jack_since: Seconds | None = None
+    store_error: str = ""
+    leadership: Callable[[], Leadership | None] = lambda: None
+    station_heard: Seconds | None = None
+    settled: bool = False
+
+    @property
+    def name(self) -> HostName:
+        """This host's name."""
+        return self.config.name
+
+    @property
+    def document(self) -> StampedSpec | None:
+        """The session's document as this host has stored it; None without one."""
+        lead = self.leadership()
+        return lead.stamped if lead else None
+
+    def sighting(self) -> HostSighting:
+        """Return how this agent introduces itself."""
+        doc = self.document
+        busy = doc is not None and not doc.stopped
+        return HostSighting(
+            name=self.name,
+            id=self.id,
+            address=self.config.address,
+            session=doc.spec.name if doc and busy else "",
+            version=VERSION,
+        )
+
+    def view(self) -> SessionView:
+        """Freeze everything that a plan depends on."""
+        lead = self.leadership()
+        owns_jack = "jackd" in self.observed.procs
+        return SessionView(
+            setup=self.setup,
+            stamped=lead.stamped if lead else None,
+            leadership=lead,
+            facts={**self.peer_facts, self.name: self.facts()},
+            liveness=dict(lead.liveness) if lead else {},
+            clock=self.clock_status(),
+            muted=self.muted,
+            consented=self.consented,
+            foreign_jack=self.observed.graph is not None and not owns_jack,
+            conflict=self.conflict,
+        )
+
+    def facts(self) -> HostFacts:
+        """Return this host's word about itself."""
+        graph = self.observed.graph
+        return HostFacts(
+            name=self.name,
+            id=self.id,
+            address=self.config.address,
+            reachable=self.config.reachable,
+            able=self.able(),
+            rate_hz=graph.rate_hz if graph else Hertz(0),
+            period_frames=graph.period_frames if graph else Frames(0),
+            clock=self.clock_verdict.verdict,
+            generations=dict(self.generations),
+            busy_ports=self._busy_ports(),
+            muted=self.muted,
+        )
+
+    def able(self) -> bool:
+        """Tell whether this host could broadcast now."""
+        doc = self.document
+        if doc is None or doc.stopped or not self.consented:
+            return False
+        if not doc.spec.mounts:
+            return True
+        return (
+            self.observed.graph is not None
+            and not self.codecs_missing
+            and bool(self.secrets.source or self.secrets.mounts)
+            and self.hears_station()
+            and not (
+                doc.spec.clock.required and self.clock_verdict.verdict is Verdict.FAIL
+            )
+        )
+
+    def _busy_ports(self) -> frozenset[UdpPort]:
+        doc = self.document
+        ends = [(link, link.peer_of(self.name)) for link in doc.links] if doc else []
+        return frozenset(
+            link.udp_port
+            for link, peer in ends
+            if peer is not None
+            and peer in self.observed.links
+            and self.observed.links[peer].port_busy
+        )
+
+    def hears_station(self) -> bool:
+        """Tell whether Icecast answered lately."""
+        heard = self.station_heard
+        return heard is not None and self.clock.now() - heard < STATION_LIMIT
+
+    def clock_status(self) -> ClockStatus:
+        """Return the clock's verdict as it is shown."""
+        verdict = self.clock_verdict
+        return ClockStatus(
+            verdict=verdict.verdict,
+            offset_ms=_milli(verdict.offset),
+            bound_ms=_milli(verdict.bound),
+            servers=verdict.servers,
+            falsetickers=verdict.falsetickers,
+            peers_offset_ms={
+                name: round(offset * 1000, 3)
+                for name, (offset, _) in self.peer_offsets.items()
+            },
+        )
+
+
+def _milli(value: Seconds | None) -> float | None:
+    return None if value is None else round(value * 1000, 3)

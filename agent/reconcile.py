@@ -1,0 +1,200 @@
+"""The turn: gather, plan, changes, perform, judge, publish.
+
+One turn at a time; whatever takes long is a state of a lifecycle, never an await in
+here. A failed effect is seen by the next turn; nothing is remembered of it otherwise.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, assert_never
+
+import structlog
+
+from agent.bell import TurnBell
+from agent.doors import Jack, Procs
+from agent.host import Host
+from agent.mixdown.messages import order_request
+from agent.observe import Observer
+from agent.records import save_records
+from agent.source.steer import send_order
+from agent.steering import ask
+from sessiond.core.changes import (
+    Connect,
+    Disconnect,
+    Effect,
+    OrderMix,
+    OrderSource,
+    changes,
+)
+from sessiond.core.judge import Circumstances, judge
+from sessiond.core.lifecycle import (
+    Forget,
+    Lifecycle,
+    Signal,
+    Spawn,
+    SpawnFailed,
+    named,
+)
+from sessiond.core.plan import plan_host
+from sessiond.core.proc import ProcPlan, Program
+from sessiond.core.wires import MIXDOWN
+from sessiond.errors import Broken, SessiondError
+from sessiond.units import HostName, ProcName, Seconds
+
+# A JACK call or an answer of a child that takes longer is a fault, and the next turn's.
+EFFECT_LIMIT: Final = Seconds(2.0)
+
+_log = structlog.get_logger()
+
+
+class Reconciler:
+    """Keeps this host as its plan says.
+
+    Args:
+        host: The state that turns read and write.
+        namesakes: Returns members' names that several agents carry.
+        prepare_station: Writes the embedded Icecast's configuration, and says
+            whether it changed.
+        publish: Called after each turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        observer: Observer,
+        procs: Procs,
+        jack: Jack,
+        bell: TurnBell,
+        namesakes: Callable[[], Mapping[HostName, tuple[str, ...]]],
+        prepare_station: Callable[[], bool],
+        publish: Callable[[], None],
+    ) -> None:
+        self._host = host
+        self._observer = observer
+        self._procs = procs
+        self._jack = jack
+        self._bell = bell
+        self._namesakes = namesakes
+        self._prepare_station = prepare_station
+        self._publish = publish
+
+    async def run(self) -> None:
+        """Take turns for ever."""
+        while True:
+            pause = await self.turn()
+            await self._bell.wait(pause)
+
+    async def turn(self) -> Seconds:
+        """Take one turn and return how long the next one may wait."""
+        host = self._host
+        host.observed = await self._observer.gather()
+        now = host.clock.now()
+        self._note_jack(now)
+        view = host.view()
+        host.plan = plan_host(view)
+        decision = changes(
+            host.plan, host.observed, host.lifecycles, host.setup.audio, now
+        )
+        self._log_states(decision.lifecycles)
+        host.lifecycles = decision.lifecycles
+        for effect in decision.effects:
+            await self._perform_within(effect)
+        host.settled = not decision.effects
+        self._reload_station()
+        host.conditions = judge(
+            view, host.plan, host.observed, host.lifecycles, self._around(now), now
+        )
+        if any(isinstance(e, Spawn | Forget) for e in decision.effects):
+            save_records(host, self._procs)
+        self._publish()
+        return Seconds(decision.wake_at - host.clock.now())
+
+    async def _perform_within(self, effect: Effect) -> None:
+        try:
+            async with asyncio.timeout(EFFECT_LIMIT):
+                await self._perform(effect)
+        except TimeoutError:
+            _log.warning("effect.late", effect=type(effect).__name__)
+        except SessiondError as e:
+            _log.warning("effect.failed", effect=type(effect).__name__, why=e.sentence)
+
+    async def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Spawn(plan=plan):
+                await self._spawn(plan)
+            case Signal(name=name, number=number):
+                self._procs.signal(name, number)
+            case Forget(name=name):
+                self._procs.forget(name)
+                self._observer.forget(name)
+            case Connect(wire=wire):
+                await self._jack.connect(wire)
+            case Disconnect(wire=wire):
+                await self._jack.disconnect(wire)
+            case OrderMix(order=order):
+                socket = self._socket(ProcName(MIXDOWN))
+                await ask(socket, order_request(order), within=EFFECT_LIMIT)
+            case OrderSource(name=name, order=order):
+                password = self._host.secrets.for_mount(order.path)
+                await send_order(self._socket(name), order, password)
+                self._observer.ordered[name] = order
+            case _:
+                assert_never(effect)
+
+    async def _spawn(self, plan: ProcPlan) -> None:
+        host = self._host
+        self._observer.failed.pop(plan.name, None)
+        if plan.program is Program.ICECAST:
+            self._prepare_station()
+        if plan.name in host.restarts:
+            host.restarts[plan.name] += 1
+        else:
+            host.restarts[plan.name] = 0
+        try:
+            await self._procs.spawn(plan)
+        except SessiondError as e:
+            self._observer.failed[plan.name] = SpawnFailed(
+                complaint=e.sentence, permanent=isinstance(e, Broken)
+            )
+            raise
+        _log.info("proc.spawned", proc=plan.name, program=plan.program.value)
+
+    def _reload_station(self) -> None:
+        """Have a running Icecast read its configuration again when it changed."""
+        plan = self._host.plan
+        if plan.station is None or ProcName("icecast") not in self._host.observed.procs:
+            return
+        if self._prepare_station():
+            self._procs.signal(ProcName("icecast"), 1)
+
+    def _around(self, now: Seconds) -> Circumstances:
+        since = self._host.jack_since
+        return Circumstances(
+            running_for=Seconds(0 if since is None else now - since),
+            store_error=self._host.store_error,
+            namesakes=self._namesakes(),
+            clock_reason=self._host.clock_verdict.reason,
+        )
+
+    def _note_jack(self, now: Seconds) -> None:
+        if self._host.observed.graph is None:
+            self._host.jack_since = None
+        elif self._host.jack_since is None:
+            self._host.jack_since = now
+
+    def _log_states(self, after: Mapping[ProcName, Lifecycle]) -> None:
+        before = self._host.lifecycles
+        for name, state in after.items():
+            old = before.get(name)
+            if old is None or type(old) is not type(state):
+                _log.info(
+                    "proc.state",
+                    proc=name,
+                    was=named(old).value if old else "none",
+                    to=named(state).value,
+                )
+
+    def _socket(self, name: ProcName) -> Path:
+        return Path(self._host.setup.run_folder) / f"{name}.sock"

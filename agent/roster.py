@@ -1,0 +1,172 @@
+"""Who is out there: sightings, proven by a hello, and the lines to them.
+
+Multicast DNS and the configured peers say where an agent may be; only an answered
+hello says who is there. What is here is bounded: strangers can't fill it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.doors import Clock, Discovery
+from sessiond.core.facts import HostFacts
+from sessiond.core.status import HostSighting
+from sessiond.errors import SessiondError
+from sessiond.units import Address, HostId, HostName, Seconds
+from sessiond.wire.client import PeerClient
+from sessiond.wire.messages import HelloReply, HelloRequest
+
+HELLO_WITHIN: Final = Seconds(1.0)
+# A known agent is asked again this often; one that does not answer, sooner.
+ASK_AGAIN: Final = Seconds(15.0)
+ASK_AGAIN_SILENT: Final = Seconds(2.0)
+# An agent that was proven but has not answered since is forgotten.
+FORGET_AFTER: Final = Seconds(60.0)
+# A LAN's worth of musicians; beyond that somebody floods us.
+MOST_FOUND: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An agent that answered a hello.
+
+    Attributes:
+        at: When it last answered, monotonic.
+    """
+
+    sighting: HostSighting
+    facts: HostFacts
+    at: Seconds
+
+
+class Roster:
+    """Keeps the agents found and one line to each address.
+
+    Args:
+        clock: Monotonic.
+        peers: Addresses from the configuration.
+        discovery: None where mDNS is off.
+        introduce: Returns this agent's own sighting.
+        bell: Rung when somebody new was found.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        peers: Sequence[Address],
+        discovery: Discovery | None,
+        introduce: Callable[[], HelloReply],
+        bell: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._static = tuple(peers)
+        self._discovery = discovery
+        self._introduce = introduce
+        self._bell = bell
+        self._found: dict[HostId, Found] = {}
+        self._asked: dict[Address, Seconds] = {}
+        self._lines: dict[Address, PeerClient] = {}
+        self._look = asyncio.Event()
+
+    def line(self, address: Address) -> PeerClient:
+        """Return the line to an address, opened on its first call."""
+        if address not in self._lines:
+            self._lines[address] = PeerClient(address)
+        return self._lines[address]
+
+    def found(self) -> Mapping[HostId, Found]:
+        """Return every proven agent, this one included, by id."""
+        me = self._introduce()
+        mine = Found(sighting=me.sighting, facts=me.facts, at=self._clock.now())
+        return {**self._found, me.sighting.id: mine}
+
+    def named(self, name: HostName) -> tuple[Found, ...]:
+        """Return the agents that carry a name; more than one are namesakes."""
+        return tuple(f for f in self.found().values() if f.sighting.name == name)
+
+    def namesakes(self) -> Mapping[HostName, tuple[str, ...]]:
+        """Return the names that more than one agent carries, with addresses."""
+        by_name: dict[HostName, list[str]] = {}
+        for one in self.found().values():
+            by_name.setdefault(one.sighting.name, []).append(one.sighting.address)
+        return {n: tuple(sorted(a)) for n, a in by_name.items() if len(a) > 1}
+
+    def note(self, reply: HelloReply) -> None:
+        """Take an agent's own word, wherever it came from."""
+        me = self._introduce().sighting.id
+        known = reply.sighting.id in self._found
+        if reply.sighting.id == me or (not known and len(self._found) >= MOST_FOUND):
+            return
+        self._found[reply.sighting.id] = Found(
+            sighting=reply.sighting, facts=reply.facts, at=self._clock.now()
+        )
+        if not known:
+            self._bell()
+
+    def look(self) -> None:
+        """Have the network looked at now: something was seen on it."""
+        self._look.set()
+
+    async def ask(self, address: Address) -> Found | None:
+        """Say hello to one address now; None when nobody answers."""
+        self._asked[address] = self._clock.now()
+        request = HelloRequest(sender=self._introduce().sighting)
+        try:
+            reply = await self.line(address).hello(request, within=HELLO_WITHIN)
+        except SessiondError:
+            return None
+        self.note(reply)
+        return self.found().get(reply.sighting.id)
+
+    async def ask_all(self, addresses: Iterable[Address]) -> None:
+        """Say hello to several addresses at once."""
+        await asyncio.gather(*(self.ask(address) for address in addresses))
+
+    async def run(self) -> None:
+        """Look at the network whenever something was seen on it, for ever."""
+        while True:
+            await self.ask_all(self._due())
+            self._drop_old()
+            self._look.clear()
+            try:
+                await asyncio.wait_for(self._look.wait(), ASK_AGAIN_SILENT)
+            except TimeoutError:
+                continue
+
+    async def close(self) -> None:
+        """Drop every line."""
+        for line in self._lines.values():
+            await line.close()
+        self._lines.clear()
+
+    def candidates(self) -> frozenset[Address]:
+        """Return every address at which an agent may be."""
+        seen = self._discovery.sightings() if self._discovery else ()
+        mine = self._introduce().sighting.address
+        hints = {s.address for s in seen} | set(self._static)
+        return frozenset(hints - {mine})
+
+    def _due(self) -> list[Address]:
+        now = self._clock.now()
+        answered = {f.sighting.address: f.at for f in self._found.values()}
+        return [
+            address
+            for address in sorted(self.candidates() | set(answered))
+            if now - self._asked.get(address, Seconds(-1e9))
+            >= (
+                ASK_AGAIN
+                if now - answered.get(address, Seconds(-1e9)) < ASK_AGAIN
+                else ASK_AGAIN_SILENT
+            )
+        ]
+
+    def _drop_old(self) -> None:
+        now = self._clock.now()
+        hints = self.candidates()
+        for host_id, found in list(self._found.items()):
+            if now - found.at > FORGET_AFTER:
+                del self._found[host_id]
+        wanted = hints | {f.sighting.address for f in self._found.values()}
+        self._asked = {a: t for a, t in self._asked.items() if a in wanted}

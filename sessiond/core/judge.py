@@ -1,0 +1,316 @@
+"""What is not as asked on this host, each judgement with its reason and a cure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sessiond.core.changes import Observed
+from sessiond.core.conditions import Condition, Reason, error, warning
+from sessiond.core.lifecycle import BackingOff, GaveUp, Lifecycle
+from sessiond.core.overview import odd_ones_out
+from sessiond.core.plan import JACKD, HostPlan, on_air
+from sessiond.core.proc import Program
+from sessiond.core.sourcing import SourceState
+from sessiond.core.stamped import StampedSpec
+from sessiond.core.status import ClockStatus, LinkState, Verdict
+from sessiond.core.view import SessionView
+from sessiond.core.wires import missing
+from sessiond.units import HostName, ProcName, Seconds
+
+# Interfaces come and go when a cable is moved; shorter would flicker.
+PORT_ABSENT_AFTER = Seconds(5.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a judgement needs beyond view, plan and world.
+
+    Attributes:
+        running_for: How long the JACK graph has been there.
+        store_error: Why the last write to the state folder failed, or empty.
+        namesakes: Addresses of other agents that carry a member's name.
+        clock_reason: Why the clock's verdict is as it is, one sentence.
+    """
+
+    running_for: Seconds = Seconds(0)
+    store_error: str = ""
+    namesakes: Mapping[HostName, tuple[str, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    clock_reason: str = ""
+
+
+def judge(
+    view: SessionView,
+    plan: HostPlan,
+    observed: Observed,
+    lifecycles: Mapping[ProcName, Lifecycle],
+    around: Circumstances,
+    now: Seconds,
+) -> tuple[Condition, ...]:
+    """Return this host's conditions, sorted; empty when all is as asked."""
+    found = [
+        *_audio(view, plan, observed, around),
+        *_clock(view.clock, around.clock_reason),
+        *_procs(lifecycles),
+        *_store(around),
+    ]
+    doc = view.running
+    if doc is not None:
+        found += [
+            *_consent(view),
+            *_formats(view, doc),
+            *_links(view, doc, observed, now),
+            *_station(view, doc, observed),
+            *_sources(view, observed),
+            *_leadership(view, doc),
+            *_members(view, doc, around),
+        ]
+    return tuple(sorted(set(found)))
+
+
+def _audio(
+    view: SessionView, plan: HostPlan, observed: Observed, around: Circumstances
+) -> Iterable[Condition]:
+    audio = view.setup.audio
+    if observed.graph is None:
+        yield error(
+            Reason.JACK_ABSENT,
+            f'No JACK server named "{audio.jack_server}" runs on {view.me}.',
+            'Start it, or set start = "if-absent" in agent.toml.',
+        )
+        return
+    if plan.proc(JACKD) is not None and audio.driver == "dummy":
+        yield warning(
+            Reason.AUDIO_IS_DUMMY,
+            f"{view.me} plays into JACK's dummy driver: no sound card is used.",
+            "Set driver and device in agent.toml.",
+        )
+    if around.running_for < PORT_ABSENT_AFTER:
+        return
+    for reason, ports, word in (
+        (Reason.INPUT_PORT_ABSENT, audio.inputs, "input"),
+        (Reason.OUTPUT_PORT_ABSENT, audio.outputs, "output"),
+    ):
+        for port in missing(ports, observed.graph.ports):
+            yield warning(
+                reason,
+                f"The {word} port {port} of {view.me} is not in JACK's graph.",
+                f"Plug the device in, or name another port in agent.toml's {word}s.",
+            )
+
+
+def _clock(clock: ClockStatus, reason: str) -> Iterable[Condition]:
+    if clock.verdict is Verdict.WARN:
+        yield warning(
+            Reason.CLOCK_UNTRUSTED, reason, "Let chrony or ntpd run on this host."
+        )
+    if clock.verdict is Verdict.FAIL:
+        yield error(
+            Reason.CLOCK_FAILED, reason, "Let chrony or ntpd set this host's clock."
+        )
+    if clock.verdict is Verdict.UNKNOWN and reason:
+        yield warning(
+            Reason.CLOCK_UNKNOWN, reason, "Check clock.servers in agent.toml."
+        )
+    for liar in clock.falsetickers:
+        yield warning(
+            Reason.FALSE_TICKER,
+            f"The time server {liar} disagrees with most of the others.",
+            "Replace it in agent.toml's clock.servers.",
+        )
+
+
+_PACKAGE = {
+    Program.JACKD: "jackd2",
+    Program.JACKTRIP: "jacktrip",
+    Program.ICECAST: "icecast2",
+    Program.MIXDOWN: "sessiond",
+    Program.SOURCE: "sessiond",
+}
+
+
+def _procs(lifecycles: Mapping[ProcName, Lifecycle]) -> Iterable[Condition]:
+    for name, state in lifecycles.items():
+        match state:
+            case GaveUp(permanent=True, complaint=complaint):
+                package = _PACKAGE[state.plan.program]
+                yield error(
+                    Reason.PROGRAM_MISSING,
+                    f"{name} can't be started: {complaint}",
+                    f"Install the Debian package {package}.",
+                )
+            case GaveUp(complaint=complaint, failures=failures):
+                yield error(
+                    Reason.PROC_GAVE_UP,
+                    f"{name} failed {failures} times; the last time {complaint}.",
+                    "It is tried again every 30 s; its log says more.",
+                )
+            case BackingOff(failures=failures, complaint=complaint) if failures:
+                yield warning(
+                    Reason.PROC_BACKING_OFF,
+                    f"{name} is about to be started again: {complaint}.",
+                )
+            case _:
+                pass
+
+
+def _store(around: Circumstances) -> Iterable[Condition]:
+    if around.store_error:
+        yield error(
+            Reason.STATE_NOT_STORED,
+            around.store_error,
+            "Free space in the state folder; until then this host can't vote.",
+        )
+
+
+def _consent(view: SessionView) -> Iterable[Condition]:
+    if not view.consented:
+        yield error(
+            Reason.AWAITING_CONSENT,
+            f"{view.me} booted into a running session and heard no member yet, so "
+            "its inputs stay closed.",
+            f"Run `sessiond resume` on {view.me} to go on.",
+        )
+    if view.conflict:
+        yield warning(
+            Reason.SPEC_CONFLICT,
+            "A change that was made during a partition lost against a newer one.",
+            "It lies beside the state as .conflict; apply it again if you want it.",
+        )
+
+
+def _formats(view: SessionView, doc: StampedSpec) -> Iterable[Condition]:
+    mine = view.facts.get(view.me)
+    if mine is None or not mine.rate_hz:
+        return
+    if mine.rate_hz != doc.spec.rate_hz:
+        yield error(
+            Reason.RATE_MISMATCH,
+            f"JACK on {view.me} runs at {mine.rate_hz} Hz, the session at "
+            f"{doc.spec.rate_hz} Hz.",
+            f"Restart JACK with -r {doc.spec.rate_hz}.",
+        )
+    odd, usual = odd_ones_out(doc, view.facts)
+    if view.me in odd:
+        yield error(
+            Reason.PERIOD_MISMATCH,
+            f"JACK on {view.me} runs at {mine.period_frames} frames a period, the "
+            f"session at {usual}.",
+            f"Restart JACK with -p {usual}.",
+        )
+
+
+def _links(
+    view: SessionView, doc: StampedSpec, observed: Observed, now: Seconds
+) -> Iterable[Condition]:
+    for link in doc.links:
+        peer = link.peer_of(view.me)
+        seen = observed.links.get(peer) if peer else None
+        if peer is None or seen is None:
+            continue
+        if seen.port_busy:
+            yield error(
+                Reason.UDP_PORT_BUSY,
+                f"UDP port {link.udp_port} of the link to {peer} is taken on "
+                f"{view.me} by another program.",
+                "The leader chooses another port; end a JackTrip of your own if "
+                "it should not be there.",
+            )
+        if seen.mismatch:
+            mine = view.facts.get(view.me)
+            ours = f"{mine.rate_hz} Hz and {mine.period_frames} frames" if mine else ""
+            yield error(
+                Reason.LINK_DOWN,
+                f"The link to {peer} can't start: {peer} has {seen.mismatch}, "
+                f"{view.me} runs at {ours}.",
+                "Give all hosts' JACK servers the same rate and period.",
+            )
+        elif seen.moved is not None and seen.state(now) is not LinkState.UP:
+            yield warning(
+                Reason.LINK_DOWN,
+                f"No audio packets arrive from {peer}.",
+                f"Check {peer}'s network; the link comes back by itself.",
+            )
+
+
+def _station(
+    view: SessionView, doc: StampedSpec, observed: Observed
+) -> Iterable[Condition]:
+    station = doc.station
+    if station is None:
+        return
+    if observed.mounts is None:
+        yield error(
+            Reason.STATION_UNREACHABLE,
+            f"Icecast at {station.address}:{station.port} does not answer {view.me}.",
+            "Check that it runs and that its port is open.",
+        )
+    if station.host is not None and station.host == view.me:
+        yield warning(
+            Reason.STATION_NOT_REDUNDANT,
+            f"Icecast runs on {view.me}, a musician's computer: the show ends with it.",
+            "Name a server of its own in the session's [icecast] table.",
+        )
+
+
+def _sources(view: SessionView, observed: Observed) -> Iterable[Condition]:
+    if not on_air(view):
+        return
+    for name, report in observed.sources.items():
+        mount = f"/{name.removeprefix('source-')}"
+        if report.state is SourceState.DENIED:
+            yield error(
+                Reason.SOURCE_DENIED,
+                f"Icecast refuses to take {mount}: {report.detail}",
+                "Check the source password of the session file.",
+            )
+        elif report.state is SourceState.REFUSED:
+            yield error(
+                Reason.MOUNT_HELD_ELSEWHERE,
+                f"Another source feeds {mount}: {report.detail}",
+                "It is taken over as soon as that source ends.",
+            )
+
+
+def _leadership(view: SessionView, doc: StampedSpec) -> Iterable[Condition]:
+    lead = view.leadership
+    if lead is None or lead.leader is None:
+        yield warning(
+            Reason.NO_LEADER,
+            "No leader is known: the members present are no majority, or they have "
+            "just begun to agree.",
+            "Nothing can be changed until more of the session's hosts are there.",
+        )
+    elif lead.leader == view.me and lead.standby is None and _several(doc):
+        yield warning(
+            Reason.NO_STANDBY,
+            "No other host could take over the broadcast now.",
+            "See the conditions of the other hosts.",
+        )
+
+
+def _several(doc: StampedSpec) -> bool:
+    return len(doc.spec.preference) > 1 and bool(doc.spec.mounts)
+
+
+def _members(
+    view: SessionView, doc: StampedSpec, around: Circumstances
+) -> Iterable[Condition]:
+    if view.leadership is None or view.leadership.leader != view.me:
+        return
+    for member in doc.members:
+        if member.id is None and member.name not in view.facts:
+            yield warning(
+                Reason.HOST_MISSING,
+                f"{member.name} has not been found on this network yet.",
+                f"Start sessiond-agent on {member.name}, or name its address in "
+                "peers where multicast is blocked.",
+            )
+    for name, addresses in around.namesakes.items():
+        if doc.member(name) is not None:
+            yield warning(
+                Reason.NAME_AMBIGUOUS,
+                f"Several agents call themselves {name}: {', '.join(addresses)}.",
+                "Give each an own name in its agent.toml.",
+            )
