@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from agent.doors import EXIT_UNKNOWN, Bell, Procs
 from sessiond.core.proc import ProcPlan, Program, Stage
 from sessiond.errors import Broken
 from sessiond.units import ProcName
+from tests.contract.conftest import Rings, descriptors
 from tests.support.eventually import aeventually
 from tests.support.fakeproc import Behaviour
 from tests.support.fakes import FakeMachine, FakeProcs, as_fakeproc
@@ -30,14 +31,6 @@ def plan(behaviour: Behaviour, name: ProcName = NAME) -> ProcPlan:
     )
 
 
-@dataclass
-class Rings:
-    count: int = 0
-
-    def __call__(self) -> None:
-        self.count += 1
-
-
 OpenProcs = Callable[[Bell], Procs]
 """Opens the door for another agent of the same machine."""
 
@@ -48,11 +41,6 @@ def open_procs(request: pytest.FixtureRequest, tmp_path: Path) -> OpenProcs:
         return lambda bell: OsProcs(tmp_path, bell)
     machine = FakeMachine(frozenset({"jackd-not-here"}))
     return lambda bell: FakeProcs(bell, machine, as_fakeproc)
-
-
-@pytest.fixture
-def rings() -> Rings:
-    return Rings()
 
 
 @pytest.fixture
@@ -67,10 +55,6 @@ async def procs(open_procs: OpenProcs, rings: Rings) -> AsyncIterator[Procs]:
         door.forget(name)
     door.close()
     assert descriptors() <= before, "a descriptor leaked"
-
-
-def descriptors() -> set[str]:
-    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
 
 
 def all_ended(door: Procs) -> bool:
@@ -317,7 +301,7 @@ async def test_a_proc_has_no_terminal_no_input_and_the_planned_environment(
     program = "import os, sys; print(os.getsid(0) == os.getpid(), os.environ['JAM'],"
     program += " repr(sys.stdin.read()), sorted(os.listdir('/proc/self/fd')))"
     wanted = replace(
-        plan(Behaviour()), argv=(sys.executable, "-c", program), env=(("JAM", "yes"),)
+        plan(Behaviour()), argv=(sys.executable, "-c", program), env={"JAM": "yes"}
     )
     await os_procs.spawn(wanted)
     assert await ended(os_procs) == 0

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.doors import Bell
+from sessiond.core.jackgraph import JackGraph, Wire
 from sessiond.core.proc import ProcIdentity, ProcPlan, ProcSeen
-from sessiond.errors import Broken
-from sessiond.units import ProcName, Seconds
+from sessiond.errors import Broken, Unavailable
+from sessiond.units import Frames, Hertz, PortName, ProcName, Seconds
 from tests.support.fakeproc import Behaviour
 
 BOOT_ID: Final = "0c1d2e3f-0000-4000-8000-000000000001"
@@ -205,3 +206,101 @@ class FakeProcs:
         del self._owned[name]
         if name in self._timers:
             self._timers.pop(name).cancel()
+
+
+class FakeJackServer:
+    """A JACK server; it survives agents, and agents survive it."""
+
+    def __init__(self, rate_hz: int = 48000, period_frames: int = 256) -> None:
+        self.rate_hz = Hertz(rate_hz)
+        self.period_frames = Frames(period_frames)
+        self.alive = False
+        self.wires: set[Wire] = set()
+        self._ports: dict[PortName, bool] = {}
+        self._bells: list[Bell] = []
+
+    def start(self) -> None:
+        """Let the server come, with the ports of a stereo sound card."""
+        self.alive = True
+        for number in (1, 2):
+            self._ports[PortName(f"system:capture_{number}")] = True
+            self._ports[PortName(f"system:playback_{number}")] = False
+        self.changed()
+
+    def kill(self) -> None:
+        """Let the server go, and all ports with it."""
+        self.alive = False
+        self._ports.clear()
+        self.wires.clear()
+        self.changed()
+
+    def add_port(self, port: str, *, is_output: bool) -> None:
+        """Let a client register an audio port; an output sends."""
+        self._ports[PortName(port)] = is_output
+        self.changed()
+
+    def remove_port(self, port: str) -> None:
+        """Let a port go, and its wires."""
+        self._ports.pop(PortName(port), None)
+        self.wires = {w for w in self.wires if port not in {w.source, w.destination}}
+        self.changed()
+
+    def set_period(self, period_frames: int) -> None:
+        """Let somebody change the period of the running server."""
+        self.period_frames = Frames(period_frames)
+        self.changed()
+
+    def fits(self, wire: Wire) -> bool:
+        """Whether this is an output and an input that are there."""
+        source = self._ports.get(wire.source)
+        return source is True and self._ports.get(wire.destination) is False
+
+    def listen(self, bell: Bell) -> None:
+        """Have a bell rung at each change."""
+        self._bells.append(bell)
+
+    def changed(self) -> None:
+        """Ring."""
+        for bell in self._bells:
+            bell()
+
+    def graph(self) -> JackGraph:
+        """Return what a client sees."""
+        return JackGraph(
+            rate_hz=self.rate_hz,
+            period_frames=self.period_frames,
+            ports=frozenset(self._ports),
+            wires=frozenset(self.wires),
+        )
+
+
+class FakeJack:
+    """An agent's client of a `FakeJackServer`."""
+
+    def __init__(self, server: FakeJackServer, bell: Bell = silent) -> None:
+        self.server = server
+        server.listen(bell)
+
+    async def look(self) -> JackGraph | None:
+        return self.server.graph() if self.server.alive else None
+
+    async def connect(self, wire: Wire) -> None:
+        self._check()
+        if not self.server.fits(wire):
+            raise Unavailable(f"{wire.source} can't be wired to {wire.destination}")
+        if wire not in self.server.wires:
+            self.server.wires.add(wire)
+            self.server.changed()
+
+    async def disconnect(self, wire: Wire) -> None:
+        self._check()
+        if wire in self.server.wires:
+            self.server.wires.remove(wire)
+            self.server.changed()
+
+    async def close(self) -> None:
+        pass
+
+    def _check(self) -> None:
+        if not self.server.alive:
+            raise Unavailable("the JACK server can't be reached")
