@@ -12,7 +12,7 @@ from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
 from sessiond.core.status import Finding, HostSighting, HostStatus, SessionStatus
 from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
-from sessiond.wire.messages import (
+from sessiond.wire.peer_messages import (
     ConsiderReply,
     ConsiderRequest,
     HelloReply,

@@ -6,8 +6,8 @@ share their name, an attribute and its field too. What differs is a table:
     Python                      protobuf
     str, int, float, bool       string, uint64, double, bool
     a NewType of one of them    the same; its pattern is checked on the way in
-    Seconds                     double, and the field's name ends in ``_s``
-    StrEnum                     string, its text
+    Seconds                     double; the field's name ends in ``_s`` or ``seconds``
+    StrEnum, IntEnum            string, its text; uint64
     X | None                    optional; a message is optional anyway
     tuple, frozenset            repeated (a set is sent in order)
     Mapping                     map
@@ -25,6 +25,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import cache
+from importlib import import_module
 from re import sub
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, NewType, TypeVar, Union, get_args, get_origin
@@ -35,19 +36,13 @@ from google.protobuf.message_factory import GetMessageClass
 
 from sessiond.core.spec import MountSpec
 from sessiond.errors import Refused
-from sessiond.v1 import (
-    agent_pb2,
-    election_pb2,
-    peer_pb2,
-    session_pb2,
-    state_pb2,
-    status_pb2,
-)
 from sessiond.wire import bounds
 
 T = TypeVar("T")
 
-_FILES: Final = (session_pb2, status_pb2, election_pb2, agent_pb2, peer_pb2, state_pb2)
+# Each is loaded when a name was in none before it: people's calls never need the
+# later ones, and start the quicker for it.
+_FILES: Final = ("session", "status", "agent", "peer", "election", "state")
 
 _SECONDS: Final = frozenset({"Seconds", "WallSeconds"})
 
@@ -161,8 +156,10 @@ def message_names() -> frozenset[str]:
     return frozenset(name for file in _FILES for name in _messages_of(file))
 
 
-def _messages_of(file: Any) -> Mapping[str, Any]:  # noqa: ANN401  a module
-    names: Mapping[str, Any] = file.DESCRIPTOR.message_types_by_name
+@cache
+def _messages_of(file: str) -> Mapping[str, Any]:
+    module = import_module(f"sessiond.v1.{file}_pb2")
+    names: Mapping[str, Any] = module.DESCRIPTOR.message_types_by_name
     return names
 
 
@@ -197,8 +194,8 @@ def _field(
 ) -> _Field:
     where = f"{cls.__name__}.{field.name}"
     inner, optional = _without_none(hint)
-    seconds = _name_of(inner) in _SECONDS and not field.name.endswith("_s")
-    wire = f"{field.name}_s" if seconds else field.name
+    bare = _name_of(inner) in _SECONDS and not field.name.endswith(("_s", "seconds"))
+    wire = f"{field.name}_s" if bare else field.name
     if wire not in wires:
         raise TypeError(f"message {cls.__name__} has no field {wire}")
     type_name = _OTHER_TYPE.get((cls, field.name), "")
@@ -297,17 +294,19 @@ def _scalar(hint: Any, where: str, type_name: str) -> _Kind:  # noqa: ANN401
 
 
 def _enum(hint: Any, where: str) -> _Kind:  # noqa: ANN401
-    members = {str(member.value): member for member in hint}
+    plain = str if issubclass(hint, str) else int
+    members = {plain(member.value): member for member in hint}
 
-    def take(text: str) -> object:
-        if text not in members:
-            known = ", ".join(members)
+    def take(value: str | int) -> object:
+        if value not in members:
+            known = ", ".join(map(str, members))
             raise Refused(
-                f"{where} is unknown: {bounds.shown(text)}.", f"Known are: {known}."
+                f"{where} is unknown: {bounds.shown(str(value))}.",
+                f"Known are: {known}.",
             )
-        return members[text]
+        return members[value]
 
-    return _Kind(lambda member: str(member.value), take)
+    return _Kind(plain, take)
 
 
 def _repeated(origin: type, item: _Kind, where: str) -> _Kind:

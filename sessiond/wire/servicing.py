@@ -9,7 +9,7 @@ import grpc
 from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.core.status import HostStatus, SessionStatus
 from sessiond.errors import Broken, SessiondError
-from sessiond.wire import methods
+from sessiond.wire import methods, peer_methods
 from sessiond.wire.api import AgentApi, PeerApi
 from sessiond.wire.codes import failure_of
 from sessiond.wire.convert import decode, encode
@@ -21,18 +21,20 @@ from sessiond.wire.messages import (
     DoctorReply,
     Done,
     GainRequest,
-    GiveSecretsRequest,
     HandoverReply,
     HandoverRequest,
     HostsReply,
     HostsRequest,
     MuteRequest,
-    PeerMuteRequest,
-    ReportRequest,
     SessionRequest,
     StopRequest,
 )
 from sessiond.wire.methods import Method
+from sessiond.wire.peer_messages import (
+    GiveSecretsRequest,
+    PeerMuteRequest,
+    ReportRequest,
+)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -191,7 +193,7 @@ def agent_handlers(api: AgentApi, on_fault: OnFault) -> Handlers:
 
 def peer_handlers(api: PeerApi, on_fault: OnFault) -> Handlers:
     """Return the handlers of PeerService in front of this implementation."""
-    answers = _Answers(methods.PEER_SERVICE, on_fault)
+    answers = _Answers(peer_methods.PEER_SERVICE, on_fault)
 
     async def give_secrets(request: GiveSecretsRequest) -> Done:
         await api.give_secrets(request.session, request.secrets)
@@ -204,10 +206,10 @@ def peer_handlers(api: PeerApi, on_fault: OnFault) -> Handlers:
         await api.mute(request.session, muted=request.muted)
         return Done()
 
-    answers.once(methods.HELLO, api.hello)
-    answers.once(methods.TELL, api.tell)
-    answers.once(methods.CONSIDER, api.consider)
-    answers.once(methods.GIVE_SECRETS, give_secrets)
-    answers.once(methods.REPORT, report)
-    answers.once(methods.PEER_MUTE, mute)
+    answers.once(peer_methods.HELLO, api.hello)
+    answers.once(peer_methods.TELL, api.tell)
+    answers.once(peer_methods.CONSIDER, api.consider)
+    answers.once(peer_methods.GIVE_SECRETS, give_secrets)
+    answers.once(peer_methods.REPORT, report)
+    answers.once(peer_methods.PEER_MUTE, mute)
     return answers.handlers
