@@ -3,8 +3,8 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -73,6 +73,12 @@ def eventually(predicate: Callable[[], T], *, within: float) -> T:
         time.sleep(PAUSE)
 
 
+@overload
+async def aeventually(
+    predicate: Callable[[], Coroutine[object, object, T]], *, within: float
+) -> T: ...
+@overload
+async def aeventually(predicate: Callable[[], T], *, within: float) -> T: ...
 async def aeventually(predicate: Callable[[], T | Awaitable[T]], *, within: float) -> T:
     """Wait as `eventually` does, but let the event loop run meanwhile.
 

@@ -92,4 +92,5 @@ async def icecast(
         await server.start()
         yield server
     finally:
-        await server.stop()
+        # Its own way to end takes more than a second, in every test.
+        await server.stop(signal.SIGKILL)

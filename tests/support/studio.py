@@ -49,6 +49,7 @@ async def studio(pitch_hz: float) -> AsyncIterator[Studio]:
     )
     try:
         client = await aeventually(lambda: _join(name), within=5)
+        assert client is not None
         sine(client, pitch_hz)
         yield Studio(server=name, client=client, child=child)
         client.deactivate()
