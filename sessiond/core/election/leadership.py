@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sessiond.core.election.events import Role
-from sessiond.core.election.messages import Liveness
-from sessiond.core.election.state import ElectionState, Following, Why
+from sessiond.core.election.evidence import fence_due
+from sessiond.core.election.members import (
+    has_rights,
+    hears,
+    others,
+    running,
+    seen,
+    timers,
+)
+from sessiond.core.election.messages import Liveness, MemberSeen
+from sessiond.core.election.right import led_by_another
+from sessiond.core.election.state import ElectionState, Leading, Why
 from sessiond.core.stamped import StampedSpec
 from sessiond.units import HostName, Seconds, Term
 
@@ -55,23 +65,87 @@ class Leadership:
 
 def leadership(state: ElectionState, now: Seconds) -> Leadership:
     """Return what this elector knows and allows at `now`."""
+    document = state.persisted.stamped
+    names = () if document is None else others(document, state.me)
+    known = {name: seen(state, name, now) for name in (state.me, *names)}
+    leader, role = _leader(state, known, now)
     return Leadership(
         term=state.term,
-        stamped=state.persisted.stamped,
-        leader=state.mode.leader if isinstance(state.mode, Following) else state.me,
-        role=None,
-        broadcaster=None,
-        standby=None,
-        my_role=None,
+        stamped=document,
+        leader=leader,
+        role=role,
+        broadcaster=_broadcaster(state, known),
+        standby=_standby(state),
+        my_role=_my_role(state, now),
         right=state.right,
         grant=state.grant,
         why=state.why,
-        heard_leader_ago=None
-        if state.contact is None
-        else Seconds(now - state.contact),
+        heard_leader_ago=_heard_leader_ago(state, now),
         heard_member=bool(state.heard),
-        liveness={},
-        watch=True,
-        fence=None,
+        liveness={name: entry.liveness for name, entry in known.items()},
+        watch=_watch(state, now),
+        fence=fence_due(state, now),
         unmerged=state.unmerged,
     )
+
+
+def _leader(
+    state: ElectionState, known: Mapping[HostName, MemberSeen], now: Seconds
+) -> tuple[HostName | None, Role | None]:
+    """Return whom to name as leader: elected and heard; on the air; last known."""
+    mine = _my_role(state, now)
+    if isinstance(state.mode, Leading):
+        return state.me, mine
+    if led_by_another(state, now):
+        return state.leader, Role.LEADER
+    if mine is not None:
+        return state.me, mine
+    carrier = _broadcaster(state, known)
+    if carrier is not None and carrier != state.leader and hears(state, carrier, now):
+        return carrier, Role.CARETAKER
+    return state.leader, None if state.leader is None else Role.LEADER
+
+
+def _my_role(state: ElectionState, now: Seconds) -> Role | None:
+    """Return by which right this host leads or broadcasts, if it does."""
+    if isinstance(state.mode, Leading):
+        return Role.LEADER if has_rights(state, now) else Role.CARETAKER
+    return Role.CARETAKER if state.right else None
+
+
+def _broadcaster(
+    state: ElectionState, known: Mapping[HostName, MemberSeen]
+) -> HostName | None:
+    """Return the member that is on the air as far as this host knows."""
+    if state.source.on_air:
+        return state.me
+    alive = (entry for entry in known.values() if entry.liveness is Liveness.ALIVE)
+    return next((entry.name for entry in alive if entry.carrying), None)
+
+
+def _standby(state: ElectionState) -> HostName | None:
+    """Return whom the leader named, or names."""
+    if isinstance(state.mode, Leading):
+        return state.mode.standby
+    return None if state.bulletin is None else state.bulletin.standby
+
+
+def _heard_leader_ago(state: ElectionState, now: Seconds) -> Seconds | None:
+    """Return how long the leader has been silent; 0 at the leader itself."""
+    if isinstance(state.mode, Leading):
+        return Seconds(0)
+    return None if state.contact is None else Seconds(now - state.contact)
+
+
+def _watch(state: ElectionState, now: Seconds) -> bool:
+    """Return whether the mount must be looked at every 0.25 s.
+
+    From one missed heartbeat on, so that a verdict is there when the suspicion is.
+    """
+    document = running(state)
+    if document is None or not document.spec.mounts:
+        return False
+    if isinstance(state.mode, Leading):
+        return not (state.source.on_air and has_rights(state, now))
+    silent = state.contact is None or now - state.contact >= 2 * timers(state).heartbeat
+    return silent or state.right

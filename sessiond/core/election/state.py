@@ -77,9 +77,7 @@ TIMERS: Final[Mapping[NetworkProfile, Timers]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
-    """Neither leads nor asks for votes; `leader` is the last one known, if any."""
-
-    leader: HostName | None = None
+    """Neither leads nor asks for votes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +209,7 @@ class ElectionState:
 
     Attributes:
         joined_at: When the agent started in the session, or got its first document.
+        leader: The last one known, or the host that got this one's vote.
         contact: The last sign of a leader: its heartbeat, a vote given, or, after a
             restart inside a session, the start; None when none was ever known.
         voting_from: No vote before; one lease after a restart inside a session.
@@ -229,6 +228,7 @@ class ElectionState:
     started_at: Seconds
     joined_at: Seconds
     mode: Mode = Following()
+    leader: HostName | None = None
     contact: Seconds | None = None
     voting_from: Seconds | None = None
     able: bool = False

@@ -1,23 +1,258 @@
-"""`start` and `step`: the whole interface of the state machine."""
+"""`start` and `step`: the whole interface of the state machine.
 
-from sessiond.core.election.effects import Effect, Persisted
-from sessiond.core.election.events import Event
-from sessiond.core.election.state import ElectionState, ElectorConfig
+A step is: take the event in; settle, that is do everything that is due at this
+instant; put `Persist` before the rest; ask to be woken at the next deadline.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from sessiond.core.election.effects import (
+    Effect,
+    KeepConflict,
+    Persist,
+    Persisted,
+    Send,
+    WakeAt,
+)
+from sessiond.core.election.events import (
+    AbilityChanged,
+    CreateRequested,
+    Event,
+    HandoverRequested,
+    MessageReceived,
+    MountWitnessed,
+    Role,
+    SourceAccepted,
+    SourceAdopted,
+    SourceLost,
+    SourceRefused,
+    StampRequested,
+    Woke,
+)
+from sessiond.core.election.evidence import outranked, witness
+from sessiond.core.election.leading import hand_over, heartbeats, lead
+from sessiond.core.election.members import others, presence, rights_end, running, timers
+from sessiond.core.election.messages import Hello
+from sessiond.core.election.receive import adopt, take
+from sessiond.core.election.right import accepted, lost, refused, settle_right
+from sessiond.core.election.rounds import Outcome, close, give_up, sound, stand_at
+from sessiond.core.election.stamping import create, request
+from sessiond.core.election.state import (
+    TIMERS,
+    ElectionState,
+    ElectorConfig,
+    Following,
+    Leading,
+    Sounding,
+    Standing,
+)
+from sessiond.core.stamped import StampedSpec
 from sessiond.units import Seconds
 
 
 def start(config: ElectorConfig, persisted: Persisted, now: Seconds) -> ElectionState:
-    """Return the state of an agent that has just started; then step with `Woke`."""
-    return ElectionState(
-        config=config, persisted=persisted, started_at=now, joined_at=now
+    """Return the state of an agent that has just started; then step with `Woke`.
+
+    An agent that was in the session may have promised a leader its patience before
+    it died: it votes for nobody for one lease, and takes its start for the last
+    sign of a leader.
+    """
+    state = ElectionState(
+        config=config,
+        persisted=persisted,
+        started_at=now,
+        joined_at=now,
+        able_since=now,
+        beat_at=now,
+    )
+    document = persisted.stamped
+    if document is None or not persisted.was_in_session:
+        return state
+    lease = TIMERS[document.spec.broadcast.network].lease
+    return replace(
+        state,
+        contact=now,
+        voting_from=Seconds(now + lease),
+        unmerged=document.stamp.edit > 0,
     )
 
 
 def step(
-    state: ElectionState,
-    event: Event,
-    now: Seconds,
+    state: ElectionState, event: Event, now: Seconds
 ) -> tuple[ElectionState, tuple[Effect, ...]]:
     """Return the state after an event, and what is to be done, in that order."""
-    del event, now
+    before = state.persisted
+    state, effects = _react(state, event, now)
+    state, more = _settle(state, now)
+    effects += more
+    if state.persisted != before:
+        lost_ones = tuple(e for e in effects if isinstance(e, KeepConflict))
+        rest = tuple(e for e in effects if not isinstance(e, KeepConflict))
+        effects = (*lost_ones, Persist(persisted=state.persisted), *rest)
+    wake_at = _wake_at(state, now)
+    if wake_at is not None and (wake_at != state.wake_at or isinstance(event, Woke)):
+        effects = (*effects, WakeAt(at=wake_at))
+    return replace(state, wake_at=wake_at), effects
+
+
+def _react(state: ElectionState, event: Event, now: Seconds) -> Outcome:
+    """Take an event in, each kind by its own function."""
+    match event:
+        case Woke():
+            return state, ()
+        case MessageReceived():
+            return take(state, event, now)
+        case AbilityChanged() | MountWitnessed():
+            return _notice(state, event, now), ()
+        case CreateRequested() | StampRequested() | HandoverRequested():
+            return _operate(state, event, now)
+        case _:
+            return _source(state, event, now)
+
+
+def _notice(
+    state: ElectionState, event: AbilityChanged | MountWitnessed, now: Seconds
+) -> ElectionState:
+    """Take in what this host sees of itself and of the mount."""
+    if isinstance(event, MountWitnessed):
+        return witness(state, event, now)
+    if event.able == state.able:
+        return state
+    return replace(state, able=event.able, able_since=now)
+
+
+def _operate(
+    state: ElectionState,
+    event: CreateRequested | StampRequested | HandoverRequested,
+    now: Seconds,
+) -> Outcome:
+    """Take an operator's wish in."""
+    match event:
+        case CreateRequested():
+            return create(state, event, now)
+        case StampRequested():
+            return request(state, event, now)
+        case HandoverRequested():
+            return hand_over(state, event, now)
+        case _:
+            assert_never(event)
+
+
+def _source(
+    state: ElectionState,
+    event: SourceAccepted | SourceRefused | SourceLost | SourceAdopted,
+    now: Seconds,
+) -> Outcome:
+    """Take news of our own source on the primary mount in."""
+    match event:
+        case SourceAccepted():
+            return accepted(state), ()
+        case SourceRefused():
+            state = refused(state, now)
+            holder = outranked(state, now)
+            return (state, ()) if holder is None else adopt(state, holder.term)
+        case SourceLost():
+            return lost(state, now), ()
+        case SourceAdopted():
+            return _resume(accepted(state), event, now), ()
+        case _:
+            assert_never(event)
+
+
+def _resume(state: ElectionState, event: SourceAdopted, now: Seconds) -> ElectionState:
+    """Resume the role of an adopted source; a leader needs acks before it has rights.
+
+    Only in the very term that this host was elected in: no other host can be its
+    leader.
+    """
+    mine = event.role is Role.LEADER and event.term == state.term
+    if not mine or state.persisted.voted_for != state.me or running(state) is None:
+        return state
+    return replace(
+        state, mode=Leading(since=now), leader=state.me, contact=None, beat_at=now
+    )
+
+
+def _settle(state: ElectionState, now: Seconds) -> Outcome:
+    """Do everything that is due now."""
+    document = state.persisted.stamped
+    effects: tuple[Effect, ...] = ()
+    if document is not None and isinstance(state.mode, Leading):
+        state, effects = lead(state, state.mode, document, now)
+    if running(state) is not None:
+        state, sends = _candidate(state, now)
+        effects += sends
+    elif isinstance(state.mode, Sounding | Standing):
+        state = replace(state, mode=Following())
+    state = settle_right(state, now)
+    state, beats = _beat(state, now)
+    return state, effects + beats
+
+
+def _candidate(state: ElectionState, now: Seconds) -> Outcome:
+    """End a round whose time is over; open one when this host is due to stand."""
+    document = running(state)
+    if document is None:
+        return state, ()
+    mode = state.mode
+    if isinstance(mode, Sounding) and now >= mode.ends:
+        return close(state, document, mode, now), ()
+    if isinstance(mode, Standing) and now >= mode.ends:
+        return give_up(state, now), ()
+    if isinstance(mode, Following) and now >= stand_at(state, document, now):
+        return sound(state, document, now, by_order=False)
     return state, ()
+
+
+def _beat(state: ElectionState, now: Seconds) -> Outcome:
+    """Send the heartbeats, or hellos while no leader is heard, when they are due."""
+    document = state.persisted.stamped
+    if document is None or now < state.beat_at:
+        return state, ()
+    state = replace(state, beat_at=Seconds(now + timers(state).heartbeat))
+    if isinstance(state.mode, Leading):
+        # Also once the document is stopped, until everyone has it.
+        return state, heartbeats(state, state.mode, document, now)
+    silent = state.contact is None or now - state.contact >= timers(state).suspect
+    if running(state) is None or not silent:
+        return state, ()
+    return state, _hellos(state, document, now)
+
+
+def _hellos(
+    state: ElectionState, document: StampedSpec, now: Seconds
+) -> tuple[Effect, ...]:
+    """Greet everyone; a host without a vote greets the voters only."""
+    hello = Hello(term=state.term, presence=presence(state, now))
+    to = others(document, state.me)
+    if state.me not in document.voters:
+        to = tuple(name for name in to if name in document.voters)
+    return tuple(Send(to=name, message=hello) for name in to)
+
+
+def _wake_at(state: ElectionState, now: Seconds) -> Seconds | None:
+    """Return the next deadline; None when nothing can come due.
+
+    Deadlines that may come half a heartbeat late, such as a voter's patience
+    after a verdict grew old, ride on the beat.
+    """
+    document = running(state)
+    if document is None and not isinstance(state.mode, Leading):
+        return None
+    ends = [state.beat_at]
+    match state.mode:
+        case Sounding() | Standing():
+            ends.append(state.mode.ends)
+        case Leading():
+            stamped = state.persisted.stamped
+            if stamped is not None:
+                ends.append(rights_end(state, stamped, now))
+        case Following():
+            if document is not None:
+                ends.append(stand_at(state, document, now))
+        case _:
+            assert_never(state.mode)
+    if state.right and state.source.next_try is not None:
+        ends.append(state.source.next_try)
+    return min(end for end in ends if end > now)

@@ -1,0 +1,203 @@
+"""Who belongs, who votes, who was heard, and who ranks before whom."""
+
+from typing import Final
+
+from sessiond.core.election.messages import Liveness, MemberSeen, Presence
+from sessiond.core.election.state import LAN, TIMERS, ElectionState, Leading, Timers
+from sessiond.core.stamped import StampedSpec
+from sessiond.units import HostName, Seconds
+
+# More voters make rounds slower and no safer: seven survive three losses.
+MOST_VOTERS: Final = 7
+
+
+def timers(state: ElectionState) -> Timers:
+    """Return the durations of the running document's network profile."""
+    document = state.persisted.stamped
+    return LAN if document is None else TIMERS[document.spec.broadcast.network]
+
+
+def running(state: ElectionState) -> StampedSpec | None:
+    """Return the document if its session goes on and this host is a member."""
+    document = state.persisted.stamped
+    if document is None or document.stopped or document.member(state.me) is None:
+        return None
+    return document
+
+
+def others(document: StampedSpec, me: HostName) -> tuple[HostName, ...]:
+    """Return the members and the voters but `me`, members first."""
+    names = [member.name for member in document.members]
+    names += [name for name in document.voters if name not in names]
+    return tuple(name for name in names if name != me)
+
+
+def barred(document: StampedSpec, name: HostName) -> bool:
+    """Return whether this host must not broadcast; it may still vote, and stamp."""
+    if document.member(name) is None:
+        return True
+    return bool(document.spec.mounts) and name in document.spec.broadcast.never
+
+
+def preference(document: StampedSpec) -> tuple[HostName, ...]:
+    """Return the members, best first, by what the operator prefers alone.
+
+    The computer that runs the station ranks last unless it is preferred by name:
+    losing it costs the show anyway, so it should not carry the mix as well.
+    """
+    spec = document.spec
+    wanted = {name: place for place, name in enumerate(spec.preference)}
+    station = None if document.station is None else document.station.host
+
+    def key(name: HostName) -> tuple[bool, bool, int, str]:
+        is_station = name == station and name not in spec.broadcast.prefer
+        place = wanted.get(name, len(wanted))
+        return barred(document, name), is_station, place, name
+
+    return tuple(sorted((member.name for member in document.members), key=key))
+
+
+def first_voters(document: StampedSpec) -> tuple[HostName, ...]:
+    """Return the voters of a new session."""
+    return preference(document)[:MOST_VOTERS]
+
+
+def next_voters(document: StampedSpec) -> tuple[HostName, ...]:
+    """Return the voters one change nearer to what they should be.
+
+    Voters are sticky: they change only when a voter is no member any more, or
+    when there is room for a member.
+    """
+    voters = document.voters
+    for name in voters:
+        if document.member(name) is None:
+            return tuple(voter for voter in voters if voter != name)
+    for name in preference(document):
+        if name not in voters and len(voters) < MOST_VOTERS:
+            return (*voters, name)
+    return voters
+
+
+def majority(document: StampedSpec) -> int:
+    """Return how many voters decide; of two, both."""
+    return len(document.voters) // 2 + 1
+
+
+def carrying(state: ElectionState) -> bool:
+    """Return whether this host is on the air and means to go on."""
+    return state.source.on_air and not state.source.yielding
+
+
+def presence(state: ElectionState, now: Seconds) -> Presence:
+    """Return what this host says of itself."""
+    document = state.persisted.stamped
+    return Presence(
+        stamp=None if document is None else document.stamp,
+        able=state.able,
+        able_for=Seconds(now - state.able_since),
+        carrying=carrying(state),
+        leader=state.leader,
+    )
+
+
+def hears(state: ElectionState, name: HostName, now: Seconds) -> bool:
+    """Return whether a member's own messages arrived lately."""
+    heard = state.heard.get(name)
+    return heard is not None and now - heard.at < timers(state).suspect
+
+
+def seen(state: ElectionState, name: HostName, now: Seconds) -> MemberSeen:
+    """Return what is known of a member, first hand or from the leader's heartbeat."""
+    if name == state.me:
+        return MemberSeen(
+            name=name,
+            liveness=Liveness.ALIVE,
+            able=state.able,
+            carrying=carrying(state),
+        )
+    heard = state.heard.get(name)
+    passed_on = _passed_on(state, name, now)
+    if passed_on is not None and not hears(state, name, now):
+        return passed_on
+    at = state.joined_at if heard is None else heard.at
+    return MemberSeen(
+        name=name,
+        liveness=_liveness(state, Seconds(now - at), never=heard is None),
+        able=heard is not None and heard.presence.able,
+        carrying=heard is not None and heard.presence.carrying,
+    )
+
+
+def _passed_on(state: ElectionState, name: HostName, now: Seconds) -> MemberSeen | None:
+    """Return the leader's word on a member while it is fresh."""
+    bulletin = state.bulletin
+    if bulletin is None or now - state.bulletin_at >= timers(state).lease:
+        return None
+    return next((entry for entry in bulletin.seen if entry.name == name), None)
+
+
+def _liveness(state: ElectionState, silent: Seconds, *, never: bool) -> Liveness:
+    """Return the word for a silence; a member never heard is suspect at once."""
+    if silent >= timers(state).gone:
+        return Liveness.GONE
+    if never or silent >= timers(state).suspect:
+        return Liveness.SUSPECT
+    return Liveness.ALIVE
+
+
+def fit(
+    state: ElectionState, document: StampedSpec, name: HostName, now: Seconds
+) -> bool:
+    """Return whether a member may be expected to broadcast.
+
+    A member that had no time yet to be heard is given the benefit of the doubt, or
+    a new session's hosts would all take themselves for the best.
+    """
+    if barred(document, name):
+        return False
+    new = now - state.joined_at < timers(state).suspect
+    if new and name != state.me and name not in state.heard:
+        return True
+    entry = seen(state, name, now)
+    return entry.able and entry.liveness is Liveness.ALIVE
+
+
+def ranking(
+    state: ElectionState, document: StampedSpec, now: Seconds
+) -> tuple[HostName, ...]:
+    """Return the members, best first: fit, then on the air, then preferred."""
+    order = preference(document)
+
+    def key(name: HostName) -> tuple[bool, bool]:
+        on_air = seen(state, name, now).carrying
+        return not fit(state, document, name, now), not on_air
+
+    return tuple(sorted(order, key=key))
+
+
+def rights_end(state: ElectionState, document: StampedSpec, now: Seconds) -> Seconds:
+    """Return until when a leader has its rights; in the past when it has none.
+
+    Acks count from when their heartbeat was *sent*: what arrives late was
+    answered early.
+    """
+    mode = state.mode
+    if not isinstance(mode, Leading):
+        return Seconds(now - timers(state).rights)
+    needed = majority(document) - (state.me in document.voters)
+    if needed <= 0:
+        return Seconds(now + timers(state).rights)
+    acked = sorted(
+        (mode.acked[name] for name in document.voters if name in mode.acked),
+        reverse=True,
+    )
+    last = (
+        acked[needed - 1] if len(acked) >= needed else mode.since - timers(state).gone
+    )
+    return Seconds(last + timers(state).rights)
+
+
+def has_rights(state: ElectionState, now: Seconds) -> bool:
+    """Return whether this host leads with a majority's recent acks."""
+    document = state.persisted.stamped
+    return document is not None and now < rights_end(state, document, now)

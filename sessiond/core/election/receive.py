@@ -1,0 +1,233 @@
+"""What a message changes, and its answer."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from sessiond.core.election.effects import Effect, Send
+from sessiond.core.election.events import MessageReceived
+from sessiond.core.election.leading import acknowledge, heartbeat
+from sessiond.core.election.members import presence, running
+from sessiond.core.election.messages import (
+    DocumentOffer,
+    DocumentStored,
+    HandoverOrder,
+    Heartbeat,
+    HeartbeatAck,
+    Hello,
+    Message,
+    PreVoteAnswer,
+    PreVoteRequest,
+    VoteAnswer,
+    VoteRequest,
+)
+from sessiond.core.election.rounds import (
+    Outcome,
+    collect,
+    heed,
+    refusal,
+    sound,
+    vote,
+)
+from sessiond.core.election.stamping import offer, receive, reject_pending
+from sessiond.core.election.state import ElectionState, Following, Heard, Leading
+from sessiond.units import HostName, Seconds, Term
+
+Request = Hello | Heartbeat | PreVoteRequest | VoteRequest | DocumentOffer
+
+
+def take(state: ElectionState, event: MessageReceived, now: Seconds) -> Outcome:
+    """Take a message in and answer it; offer our document to whoever lacks it."""
+    sender, message = event.sender, event.message
+    rejected: tuple[Effect, ...] = ()
+    if _belongs(state, sender):
+        state = _hear(state, sender, message, now)
+        state, rejected = adopt(state, message.term)
+        state, effects = _act(state, sender, message, now)
+    elif isinstance(message, DocumentOffer):
+        state, effects = _store(state, sender, message, now)
+    else:
+        effects = _greet(state, sender, message, now)
+    effects = (*rejected, *effects)
+    document, stamp = state.persisted.stamped, message.presence.stamp
+    if document is not None and (stamp is None or stamp < document.stamp):
+        effects = (*effects, *offer(state, (sender,), now))
+    return state, effects
+
+
+def _belongs(state: ElectionState, name: HostName) -> bool:
+    """Return whether a host is another member of the document stored here."""
+    document = state.persisted.stamped
+    if document is None or name == state.me:
+        return False
+    return document.member(name) is not None or name in document.voters
+
+
+def _hear(
+    state: ElectionState, sender: HostName, message: Message, now: Seconds
+) -> ElectionState:
+    """Note that a member was heard, and since when its ability is as it is."""
+    since = Seconds(now - message.presence.able_for)
+    heard = Heard(at=now, presence=message.presence, ability_since=since)
+    return replace(state, heard={**state.heard, sender: heard})
+
+
+def adopt(state: ElectionState, term: Term) -> Outcome:
+    """Enter a higher term than ours: it always wins; nothing happens otherwise."""
+    if term <= state.term:
+        return state, ()
+    persisted = replace(state.persisted, term=term, voted_for=None)
+    if isinstance(state.mode, Leading):
+        state = replace(state, leader=None, contact=None)
+    state = replace(state, persisted=persisted, mode=Following())
+    return reject_pending(state)
+
+
+def _greet(
+    state: ElectionState, sender: HostName, message: Message, now: Seconds
+) -> tuple[Effect, ...]:
+    """Answer a stranger's request with no more than what we are."""
+    if not isinstance(message, Request):
+        return ()
+    if isinstance(message, Hello) and message.is_answer:
+        return ()
+    hello = Hello(term=state.term, presence=presence(state, now), is_answer=True)
+    return (Send(to=sender, message=hello),)
+
+
+def _act(
+    state: ElectionState, sender: HostName, message: Message, now: Seconds
+) -> Outcome:
+    """Handle a member's message."""
+    if isinstance(message, Request):
+        return _answer(state, sender, message, now)
+    match message:
+        case HeartbeatAck():
+            return acknowledge(state, sender, message), ()
+        case PreVoteAnswer():
+            return heed(state, sender, message, now)
+        case VoteAnswer():
+            return collect(state, sender, message, now), ()
+        case DocumentStored():
+            return _stored(state, sender, message), ()
+        case HandoverOrder():
+            return _obey(state, message, now)
+        case _:
+            assert_never(message)
+
+
+def _answer(
+    state: ElectionState, sender: HostName, request: Request, now: Seconds
+) -> Outcome:
+    """Handle what wants an answer."""
+    match request:
+        case Hello():
+            return state, _welcome(state, sender, request, now)
+        case Heartbeat():
+            return _follow(state, sender, request, now)
+        case PreVoteRequest():
+            opinion = PreVoteAnswer(
+                term=state.term,
+                presence=presence(state, now),
+                ballot=request.ballot,
+                refusal=refusal(state, sender, request, now),
+            )
+            return state, (Send(to=sender, message=opinion),)
+        case VoteRequest():
+            return _vote(state, sender, request, now)
+        case DocumentOffer():
+            return _store(state, sender, request, now)
+        case _:
+            assert_never(request)
+
+
+def _welcome(
+    state: ElectionState, sender: HostName, hello: Hello, now: Seconds
+) -> tuple[Effect, ...]:
+    """Answer a hello; a leader answers with its heartbeat."""
+    document = running(state)
+    if isinstance(state.mode, Leading) and document is not None:
+        beat = heartbeat(state, state.mode, document, now)
+        return (Send(to=sender, message=beat),)
+    return _greet(state, sender, hello, now)
+
+
+def _follow(
+    state: ElectionState, sender: HostName, beat: Heartbeat, now: Seconds
+) -> Outcome:
+    """Follow a leader of this term; an outdated one learns our term from the ack."""
+    effects: tuple[Effect, ...] = ()
+    if beat.term == state.term and not isinstance(state.mode, Leading):
+        state = replace(
+            state,
+            mode=Following(),
+            leader=sender,
+            contact=now,
+            bulletin=beat,
+            bulletin_at=now,
+            unanswered=None,
+            stand_not_before=None,
+            creating_until=None,
+        )
+        if state.unmerged:
+            effects = offer(state, (sender,), now)
+    ack = HeartbeatAck(
+        term=state.term, presence=presence(state, now), sent_at=beat.sent_at
+    )
+    return state, (Send(to=sender, message=ack), *effects)
+
+
+def _vote(
+    state: ElectionState, sender: HostName, request: VoteRequest, now: Seconds
+) -> Outcome:
+    """Vote, or refuse, in the sender's term."""
+    state, no = vote(state, sender, request, now)
+    answer = VoteAnswer(
+        term=state.term,
+        presence=presence(state, now),
+        sent_at=request.sent_at,
+        refusal=no,
+    )
+    return state, (Send(to=sender, message=answer),)
+
+
+def _store(
+    state: ElectionState, sender: HostName, message: DocumentOffer, now: Seconds
+) -> Outcome:
+    """Store the document if it is newer, and say which one lies here now."""
+    state, effects = receive(state, sender, message.document, now)
+    if _belongs(state, sender):
+        state = _hear(state, sender, message, now)
+        state, _ = adopt(state, message.term)
+        if message.presence.leader == sender and message.term == state.term:
+            state = _trust(state, sender, now)
+    stored = DocumentStored(term=state.term, presence=presence(state, now))
+    return state, (*effects, Send(to=sender, message=stored))
+
+
+def _trust(state: ElectionState, sender: HostName, now: Seconds) -> ElectionState:
+    """Count a leader's document as a sign of that leader."""
+    if isinstance(state.mode, Leading):
+        return state
+    return replace(state, leader=sender, contact=now)
+
+
+def _stored(
+    state: ElectionState, sender: HostName, message: DocumentStored
+) -> ElectionState:
+    """Note that the leader has our edit; a voter that has caught up can be asked."""
+    document, stamp = state.persisted.stamped, message.presence.stamp
+    if document is None or stamp is None or stamp < document.stamp:
+        return state
+    if sender == state.leader:
+        return replace(state, unmerged=False)
+    return replace(state, stand_not_before=None)
+
+
+def _obey(state: ElectionState, order: HandoverOrder, now: Seconds) -> Outcome:
+    """Stand by the leader's order, unless a round runs already."""
+    document = running(state)
+    if document is None or order.term != state.term:
+        return state, ()
+    if not isinstance(state.mode, Following):
+        return state, ()
+    return sound(state, document, now, by_order=True)
