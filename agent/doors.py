@@ -157,7 +157,7 @@ class Store(Protocol):
         """Return the newest whole version of a document, or None.
 
         Raises:
-            Broken: The folder can't be read.
+            Broken: The folder can't be read, or the disk has damaged all versions.
         """
         ...
 
@@ -165,16 +165,33 @@ class Store(Protocol):
         """Store a document durably before returning.
 
         Raises:
-            Unavailable: The disk is full or read-only; the old version is whole.
+            Unavailable: The disk is full or read-only; what is loaded next is whole,
+                the version before or (when only the last sync failed) this one.
         """
         ...
 
     def save_secret(self, name: str, content: bytes) -> None:
-        """Like `save`, in a file of mode 0600."""
+        """Like `save`, in a file of mode 0600, and no older version of it is kept.
+
+        Raises:
+            Unavailable: As `save`.
+        """
+        ...
+
+    def erase(self, name: str) -> None:
+        """Remove every version of a document; without one, do nothing.
+
+        Raises:
+            Unavailable: The disk is read-only.
+        """
         ...
 
     def folder(self, name: str) -> Path:
-        """Return a sub-folder of mode 0700 for logs or sockets, made when missing."""
+        """Return a sub-folder of mode 0700 for logs or sockets, made when missing.
+
+        Raises:
+            Unavailable: The disk is full or read-only.
+        """
         ...
 
 

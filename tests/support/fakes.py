@@ -9,6 +9,7 @@ import hashlib
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from agent.doors import Bell
@@ -304,3 +305,31 @@ class FakeJack:
     def _check(self) -> None:
         if not self.server.alive:
             raise Unavailable("the JACK server can't be reached")
+
+
+class FakeStore:
+    """A state folder in memory; its sub-folders are real, under `place`."""
+
+    def __init__(self, place: Path) -> None:
+        self.full = False
+        self._place = place
+        self._documents: dict[str, bytes] = {}
+
+    def load(self, name: str) -> bytes | None:
+        return self._documents.get(name)
+
+    def save(self, name: str, content: bytes) -> None:
+        if self.full:
+            raise Unavailable("the state can't be stored: the disk is full")
+        self._documents[name] = content
+
+    def save_secret(self, name: str, content: bytes) -> None:
+        self.save(name, content)
+
+    def erase(self, name: str) -> None:
+        self._documents.pop(name, None)
+
+    def folder(self, name: str) -> Path:
+        path = self._place / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path

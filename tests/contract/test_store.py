@@ -1,0 +1,283 @@
+"""The contract of the door `Store`, in memory and on a disk that fails at will."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.adapters.disk import DiskStore
+from agent.doors import Store
+from sessiond.errors import Broken, Unavailable
+from tests.support.fakes import FakeStore
+
+STEPS = (
+    "create",
+    "write",
+    "write the rest",
+    "sync file",
+    "rename",
+    "sync folder",
+    "return",
+)
+
+
+class SmallDisk:
+    """A file system of a few pages that can be filled up or made read-only."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place))
+
+    def fill(self) -> None:
+        with (self.place / "ballast").open("wb", buffering=0) as ballast:
+            with pytest.raises(OSError, match="No space left"):
+                while True:
+                    ballast.write(b"\0" * 4096)
+
+    def empty(self) -> None:
+        (self.place / "ballast").unlink()
+
+    def read_only(self) -> None:
+        self._run("mount", "-o", "remount,ro", str(self.place))
+
+    def close(self) -> None:
+        self._run("umount", str(self.place))
+
+    def _run(self, *argv: str) -> None:
+        subprocess.run(argv, check=True, capture_output=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    place = tmp_path / "small"
+    place.mkdir()
+    small = SmallDisk(place)
+    yield small
+    small.close()
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
+def store_and_filler(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> tuple[Store, Callable[[], None]]:
+    if request.param == "fake":
+        fake = FakeStore(tmp_path)
+        return fake, lambda: setattr(fake, "full", True)
+    small: SmallDisk = request.getfixturevalue("disk")
+    return DiskStore(small.place), small.fill
+
+
+@pytest.fixture
+def store(store_and_filler: tuple[Store, Callable[[], None]]) -> Store:
+    return store_and_filler[0]
+
+
+@pytest.fixture
+def fill(store_and_filler: tuple[Store, Callable[[], None]]) -> Callable[[], None]:
+    return store_and_filler[1]
+
+
+def test_what_was_never_saved_is_none(store: Store) -> None:
+    assert store.load("vote") is None
+    store.erase("vote")
+
+
+def test_the_last_save_is_loaded(store: Store) -> None:
+    for content in (b"", b"two\nlines\0", b"three", b"four"):
+        store.save("vote", content)
+        assert store.load("vote") == content
+    assert store.load("spec") is None
+
+
+def test_a_secret_is_a_document_too(store: Store) -> None:
+    store.save_secret("secrets", b"hackme")
+    store.save_secret("secrets", b"hackme2")
+    assert store.load("secrets") == b"hackme2"
+
+
+def test_an_erased_document_is_gone(store: Store) -> None:
+    store.save("vote", b"1")
+    store.save("vote", b"2")
+    store.erase("vote")
+    assert store.load("vote") is None
+    store.save("vote", b"3")
+    assert store.load("vote") == b"3"
+
+
+def test_a_full_disk_keeps_the_old_version(
+    store: Store, fill: Callable[[], None]
+) -> None:
+    store.save("vote", b"old" * 1000)
+    fill()
+    with pytest.raises(Unavailable, match="can't be stored"):
+        store.save("vote", b"new" * 4000)
+    assert store.load("vote") == b"old" * 1000
+
+
+def test_a_folder_is_made_once_and_ours_alone(store: Store) -> None:
+    folder = store.folder("log")
+    assert folder == store.folder("log")
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+# What only a disk shows.
+
+
+@pytest.mark.real
+def test_a_disk_with_room_again_is_written_again(disk: SmallDisk) -> None:
+    store = DiskStore(disk.place)
+    disk.fill()
+    with pytest.raises(Unavailable):
+        store.save("vote", b"x" * 8000)
+    assert not list(disk.place.glob("*.new"))
+    disk.empty()
+    store.save("vote", b"x" * 8000)
+    assert DiskStore(disk.place).load("vote") == b"x" * 8000
+
+
+@pytest.mark.real
+def test_a_full_disk_does_not_keep_an_agent_from_starting(disk: SmallDisk) -> None:
+    DiskStore(disk.place).save("vote", b"1")
+    disk.fill()
+    assert DiskStore(disk.place).load("vote") == b"1"
+
+
+@pytest.mark.real
+def test_a_read_only_disk_is_unavailable_to_save_and_broken_at_the_start(
+    disk: SmallDisk,
+) -> None:
+    store = DiskStore(disk.place)
+    store.save("vote", b"1")
+    disk.read_only()
+    with pytest.raises(Unavailable):
+        store.save("vote", b"2")
+    with pytest.raises(Unavailable):
+        store.folder("log")
+    with pytest.raises(Unavailable):
+        store.erase("vote")
+    assert store.load("vote") == b"1"
+    with pytest.raises(Broken, match="can't be written: Read-only file system"):
+        DiskStore(disk.place)
+
+
+def test_a_file_in_the_folders_place_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("mine")
+    with pytest.raises(Broken, match="can't be written"):
+        DiskStore(tmp_path / "state")
+
+
+def test_a_folder_in_a_documents_place_is_broken(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path)
+    (tmp_path / "vote.0").mkdir()
+    with pytest.raises(Broken, match="can't be read"):
+        store.load("vote")
+
+
+def test_folder_and_files_are_ours_alone(tmp_path: Path) -> None:
+    state = tmp_path / "deep" / "state"
+    store = DiskStore(state)
+    store.save_secret("secrets", b"hackme")
+    assert state.stat().st_mode & 0o777 == 0o700
+    modes = {path.stat().st_mode & 0o777 for path in state.iterdir()}
+    assert modes == {0o600}
+
+
+def test_no_old_secret_stays_on_the_disk(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path)
+    for secret in (b"first", b"second", b"third"):
+        store.save_secret("secrets", secret)
+    left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"third" in left
+    assert b"first" not in left
+    assert b"second" not in left
+
+
+@pytest.mark.parametrize("name", ["", "../vote", "a.b", "A", "-a", "a/b"])
+def test_a_name_that_is_no_file_name_of_ours_is_a_bug(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ValueError, match="no name of a document"):
+        DiskStore(tmp_path).save(name, b"")
+
+
+DIE = """if True:
+    import os, sys
+    from pathlib import Path
+    from agent.adapters.disk import DiskStore
+    def fault(step):
+        if step == sys.argv[2]:
+            os.kill(os.getpid(), 9)
+    DiskStore(Path(sys.argv[1]), fault).save("vote", b"new" * 1000)
+"""
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("saves_before", [0, 1, 2])
+def test_a_kill_between_any_two_steps_leaves_old_or_new(
+    tmp_path: Path, step: str, saves_before: int
+) -> None:
+    store = DiskStore(tmp_path)
+    for number in range(saves_before):
+        store.save("vote", b"old %d" % number)
+    old = store.load("vote")
+    died = subprocess.run([sys.executable, "-c", DIE, str(tmp_path), step], check=False)
+    assert died.returncode == -9
+    renamed = step in {"sync folder", "return"}
+    survivor = DiskStore(tmp_path)
+    assert survivor.load("vote") == (b"new" * 1000 if renamed else old)
+    survivor.save("vote", b"after")
+    assert survivor.load("vote") == b"after"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_error_at_any_step_is_unavailable_and_leaves_old_or_new(
+    tmp_path: Path, step: str
+) -> None:
+    failing = True
+
+    def fault(next_step: str) -> None:
+        if failing and next_step == step:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    DiskStore(tmp_path).save("vote", b"old")
+    store = DiskStore(tmp_path, fault)
+    with pytest.raises(Unavailable, match="Input/output error"):
+        store.save("vote", b"new")
+    assert store.load("vote") in {b"old", b"new"}
+    failing = False
+    store.save("vote", b"newer")
+    assert store.load("vote") == b"newer"
+
+
+@pytest.mark.parametrize("cut", [0, 5, 40, -1])
+def test_a_torn_slot_is_passed_over(tmp_path: Path, cut: int) -> None:
+    store = DiskStore(tmp_path)
+    store.save("vote", b"first")
+    store.save("vote", b"second")
+    torn = (tmp_path / "vote.1").read_bytes()[:cut]
+    (tmp_path / "vote.1").write_bytes(torn)
+    assert store.load("vote") == b"first"
+    store.save("vote", b"third")
+    assert store.load("vote") == b"third"
+
+
+def test_damage_to_every_version_is_broken_not_forgotten(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path)
+    store.save("vote", b"first")
+    (tmp_path / "vote.0").write_bytes(b"garbage")
+    with pytest.raises(Broken, match="damaged vote"):
+        store.load("vote")
+
+
+def test_two_agents_never_share_a_folder(tmp_path: Path) -> None:
+    first, second = DiskStore(tmp_path), DiskStore(tmp_path)
+    first.lock()
+    with pytest.raises(Broken, match="another agent is running"):
+        second.lock()
+    first.close()
+    second.lock()
+    second.close()
