@@ -1,7 +1,7 @@
 # Short names for what a developer runs; the work is in deploy/.
 bin := .venv/bin
-unit := tests/core tests/sim tests/wire tests/cli tests/agent tests/repo
-real := tests/contract tests/system tests/faults
+unit := $(addprefix tests/,core sim wire cli agent repo support)
+real := $(addprefix tests/,contract system faults)
 
 .PHONY: check test unit real bench proto format pins
 .DEFAULT_GOAL := check

@@ -5,27 +5,44 @@ from pathlib import Path
 import pytest
 
 from sessiond.core.configfile import HostDefaults, parse_config
+from sessiond.core.rehearsal import rehearse
+from sessiond.core.spec import SessionSpec
 from sessiond.core.specfile import parse_spec
-from tests.repo.tree import ROOT, text, tracked
+from tests.repo.tree import text, tracked
 
-EXAMPLES = [p for p in tracked() if p.parent == Path("deploy/examples")]
-SESSIONS = [p for p in EXAMPLES if p.name != "agent.toml"]
+EXAMPLES = Path("deploy/examples")
+AGENT = EXAMPLES / "agent.toml"
+SESSIONS = [p for p in tracked() if p.parent == EXAMPLES and p != AGENT]
+
+
+@pytest.fixture(params=SESSIONS, ids=lambda path: path.stem)
+def spec(request: pytest.FixtureRequest) -> SessionSpec:
+    return parse_spec(text(request.param)).spec
 
 
 def test_there_is_one_for_each_workflow() -> None:
-    names = {p.stem for p in SESSIONS}
-    assert names >= {"jam", "djs", "studio", "talkshow"}
+    assert {p.stem for p in SESSIONS} >= {"jam", "djs", "studio", "talkshow"}
 
 
-@pytest.mark.parametrize("path", SESSIONS, ids=str)
-def test_session_file_is_valid_and_goes_on_the_air(path: Path) -> None:
-    spec = parse_spec(text(path)).spec
-    assert spec.mounts
-    assert spec.preference
+def test_every_host_is_linked(spec: SessionSpec) -> None:
+    for name, plan in rehearse(spec).items():
+        links = [p.name for p in plan.procs if p.name.startswith("link-")]
+        assert links, f"{name} would hear nobody"
+
+
+def test_the_best_rank_alone_feeds_every_mount(spec: SessionSpec) -> None:
+    wanted = {f"source-{mount.file_name}" for mount in spec.mounts}
+    assert wanted
+    for name, plan in rehearse(spec).items():
+        best = name == spec.preference[0]
+        assert set(plan.sources) == (wanted if best else set())
+
+
+def test_icecast_is_run_by_one_host_or_is_somebodys(spec: SessionSpec) -> None:
+    stations = [plan.station for plan in rehearse(spec).values() if plan.station]
+    assert len(stations) == (1 if spec.icecast is None else 0)
 
 
 def test_agent_file_is_valid() -> None:
     defaults = HostDefaults(host_name="x", state_dir="/x", advertise="192.0.2.1")
-    config = parse_config(text(Path("deploy/examples/agent.toml")), defaults)
-    assert config.name == "alice"
-    assert ROOT.is_dir()
+    assert parse_config(text(AGENT), defaults).name == "alice"

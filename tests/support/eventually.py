@@ -1,9 +1,13 @@
-"""The only waiting in tests: ask again and again until it holds, or say why not."""
+"""The only waiting in tests: ask again and again until it holds, or say why not.
+
+`eventually` waits for something, `steadily` sees that something goes on, `every` is
+the beat of a part that a test plays itself. No test sleeps in another way.
+"""
 
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Final, TypeVar, overload
 
 T = TypeVar("T")
@@ -111,3 +115,39 @@ async def _first_true(predicate: Callable[[], T | Awaitable[T]], wait: _Wait) ->
                 return value
             wait.saw(value)
         await asyncio.sleep(PAUSE)
+
+
+def steadily(predicate: Callable[[], object], *, during: float) -> None:
+    """Fail unless the predicate holds at every look for `during` seconds."""
+    ends = time.monotonic() + during
+    while time.monotonic() < ends:
+        value = predicate()
+        assert value, f"{_name(predicate)} ceased to hold; seen: {value!r}"
+        time.sleep(PAUSE)
+
+
+async def asteadily(predicate: Callable[[], object], *, during: float) -> None:
+    """Fail as `steadily` does, but let the event loop run meanwhile.
+
+    Args:
+        predicate: A plain or an async function without arguments.
+        during: Seconds on the monotonic clock.
+    """
+    ends = time.monotonic() + during
+    while time.monotonic() < ends:
+        answer = predicate()
+        value = await answer if inspect.isawaitable(answer) else answer
+        assert value, f"{_name(predicate)} ceased to hold; seen: {value!r}"
+        await asyncio.sleep(PAUSE)
+
+
+async def every(seconds: float) -> AsyncIterator[int]:
+    """Yield 0, 1, 2, … for ever, the first at once and then one each `seconds`.
+
+    For what a test plays itself: a source that feeds bytes, an agent that renews.
+    """
+    beat = 0
+    while True:
+        yield beat
+        beat += 1
+        await asyncio.sleep(seconds)
