@@ -40,6 +40,21 @@ from sessiond.wire import bounds
 
 T = TypeVar("T")
 
+Hint = Any
+"""A type hint; hints have no type of their own."""
+
+Value = Any
+"""Whatever an attribute may hold; its codec knows."""
+
+Class = Any
+"""A dataclass; mypy takes a plain ``type`` for unhashable."""
+
+Held = Any
+"""A message, or what a field of it holds; those classes are made at run time."""
+
+Descriptor = Any
+"""A field's description; protobuf has a class for each of its implementations."""
+
 # Each is loaded when a name was in none before it: people's calls never need the
 # later ones, and start the quicker for it.
 _FILES: Final = ("session", "status", "agent", "peer", "election", "state")
@@ -89,7 +104,7 @@ class _Codec:
     message: type[Message]
     fields: tuple[_Field, ...]
 
-    def put(self, value: Any) -> Message:  # noqa: ANN401  any dataclass of the table
+    def put(self, value: Value) -> Message:
         return self.message(
             **{
                 field.wire: None if part is None else field.kind.put(part)
@@ -98,7 +113,7 @@ class _Codec:
             }
         )
 
-    def take(self, message: Any) -> Any:  # noqa: ANN401  as above
+    def take(self, message: Held) -> Value:
         parts = {field.name: _take_field(field, message) for field in self.fields}
         try:
             return self.cls(**parts)
@@ -108,7 +123,7 @@ class _Codec:
 
 def to_wire(value: object) -> Message:
     """Return the message of a dataclass; a type without one is a bug."""
-    cls: Any = type(value)
+    cls: Class = type(value)
     return _codec(cls).put(value)
 
 
@@ -118,7 +133,7 @@ def from_wire(cls: type[T], message: Message) -> T:
     Raises:
         Refused: Something in it is missing, unknown, too long or misnamed.
     """
-    known: Any = cls
+    known: Class = cls
     value: T = _codec(known).take(message)
     return value
 
@@ -141,7 +156,7 @@ def decode(cls: type[T], content: bytes) -> T:
     return from_wire(cls, message)
 
 
-def _take_field(field: _Field, message: Any) -> Any:  # noqa: ANN401
+def _take_field(field: _Field, message: Held) -> Value:
     if field.can_be_absent and not message.HasField(field.wire):
         return field.absent()
     value = getattr(message, field.wire)
@@ -172,7 +187,7 @@ def _message_class(name: str) -> type[Message]:
 
 
 @cache
-def _codec(cls: Any) -> _Codec:  # noqa: ANN401  a class, for mypy no Hashable
+def _codec(cls: Class) -> _Codec:
     message = _message_class(cls.__name__)
     wires = message.DESCRIPTOR.fields_by_name
     hints = hints_of(cls)
@@ -189,8 +204,8 @@ def _codec(cls: Any) -> _Codec:  # noqa: ANN401  a class, for mypy no Hashable
 def _field(
     cls: type,
     field: "dataclasses.Field[Any]",
-    hint: Any,  # noqa: ANN401  a type hint has no type
-    wires: Mapping[str, Any],
+    hint: Hint,
+    wires: Mapping[str, Descriptor],
 ) -> _Field:
     where = f"{cls.__name__}.{field.name}"
     inner, optional = _without_none(hint)
@@ -225,7 +240,7 @@ def _absent(
     return refuse if field.default is dataclasses.MISSING else default
 
 
-def _without_none(hint: Any) -> tuple[Any, bool]:  # noqa: ANN401
+def _without_none(hint: Hint) -> tuple[Hint, bool]:
     """Return the hint without None, and whether None was in it."""
     if not _is_union(hint):
         return hint, False
@@ -250,24 +265,23 @@ def _name_of(hint: object) -> str:
 
 
 def _kind(
-    hint: Any,  # noqa: ANN401
-    wire: Any,  # noqa: ANN401  two implementations of protobuf, two classes
+    hint: Hint,
+    wire: Descriptor,
     where: str,
     type_name: str = "",
 ) -> _Kind:
     if _is_union(hint):
         return _one_of(hint, wire, where)
-    match get_origin(hint):
-        case None:
-            return _single(hint, where, type_name)
-        case origin if origin is tuple or origin is frozenset:
-            item = _kind(get_args(hint)[0], wire, where, type_name)
-            return _repeated(origin, item, where)
-        case _:
-            return _table(hint, wire, where)
+    origin: Hint = get_origin(hint)
+    if origin is None:
+        return _single(hint, where, type_name)
+    if origin in {tuple, frozenset}:
+        item = _kind(get_args(hint)[0], wire, where, type_name)
+        return _repeated(origin, item, where)
+    return _table(hint, wire, where)
 
 
-def _single(hint: Any, where: str, type_name: str) -> _Kind:  # noqa: ANN401
+def _single(hint: Hint, where: str, type_name: str) -> _Kind:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         # By name at the first use: a message may hold itself.
         return _Kind(to_wire, lambda message: _codec(hint).take(message))
@@ -276,11 +290,11 @@ def _single(hint: Any, where: str, type_name: str) -> _Kind:  # noqa: ANN401
     return _scalar(hint, where, type_name or _name_of(hint))
 
 
-def _same(value: Any) -> Any:  # noqa: ANN401
+def _same(value: Value) -> Value:
     return value
 
 
-def _scalar(hint: Any, where: str, type_name: str) -> _Kind:  # noqa: ANN401
+def _scalar(hint: Hint, where: str, type_name: str) -> _Kind:
     plain = hint.__supertype__ if isinstance(hint, NewType) else hint
     if plain is str:
         return _Kind(_same, bounds.text_check(where, type_name))
@@ -293,7 +307,7 @@ def _scalar(hint: Any, where: str, type_name: str) -> _Kind:  # noqa: ANN401
     raise TypeError(f"{where} has a type that can't travel: {hint}")
 
 
-def _enum(hint: Any, where: str) -> _Kind:  # noqa: ANN401
+def _enum(hint: Hint, where: str) -> _Kind:
     plain = str if issubclass(hint, str) else int
     members = {plain(member.value): member for member in hint}
 
@@ -314,14 +328,14 @@ def _repeated(origin: type, item: _Kind, where: str) -> _Kind:
         ordered = sorted(values) if origin is frozenset else values
         return [item.put(value) for value in ordered]
 
-    def take(values: Any) -> Any:  # noqa: ANN401
+    def take(values: Held) -> Value:
         bounds.count_check(where, len(values))
         return origin(map(item.take, values))
 
     return _Kind(put, take)
 
 
-def _table(hint: Any, wire: Any, where: str) -> _Kind:  # noqa: ANN401
+def _table(hint: Hint, wire: Descriptor, where: str) -> _Kind:
     parts = zip(get_args(hint), ("key", "value"), strict=True)
     fields = wire.message_type.fields_by_name
     key, value = (_kind(part, fields[name], where) for part, name in parts)
@@ -329,14 +343,14 @@ def _table(hint: Any, wire: Any, where: str) -> _Kind:  # noqa: ANN401
     def put(values: Mapping[Any, Any]) -> dict[Any, Any]:
         return {key.put(k): value.put(v) for k, v in values.items()}
 
-    def take(values: Any) -> Any:  # noqa: ANN401
+    def take(values: Held) -> Value:
         bounds.count_check(where, len(values))
         return MappingProxyType({key.take(k): value.take(v) for k, v in values.items()})
 
     return _Kind(put, take)
 
 
-def _one_of(hint: Any, wire: Any, where: str) -> _Kind:  # noqa: ANN401
+def _one_of(hint: Hint, wire: Descriptor, where: str) -> _Kind:
     holder = GetMessageClass(wire.message_type)
     (choice,) = wire.message_type.oneofs_by_name
     classes: dict[str, type] = {_snake(part.__name__): part for part in get_args(hint)}
@@ -347,7 +361,7 @@ def _one_of(hint: Any, wire: Any, where: str) -> _Kind:  # noqa: ANN401
     def put(value: object) -> Message:
         return holder(**{_snake(type(value).__name__): to_wire(value)})
 
-    def take(message: Any) -> Any:  # noqa: ANN401
+    def take(message: Held) -> Value:
         name = message.WhichOneof(choice)
         if name is None:
             raise Refused(f"{where} holds nothing that this version knows.")
