@@ -3,16 +3,18 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from socket import IP_ADD_MEMBERSHIP, IPPROTO_IP, SOCK_DGRAM
+from socket import IP_ADD_MEMBERSHIP, IPPROTO_IP, SOCK_DGRAM, SOCK_STREAM
 
 import pytest
 
 from sessiond.cli.lab import Lab, agentfile, leaks
 from sessiond.cli.lab.player import read_wav
+from sessiond.cli.lab.relay import claim_port, relaying
 from sessiond.errors import Broken, Refused, Unavailable
 from sessiond.units import Frames, Hertz, Seconds
 from tests.support.ear import tones
@@ -234,3 +236,78 @@ async def test_a_player_without_jack_says_so(lab: Lab) -> None:
     player = lab.host("alice").start_player("--sine", "440")
     assert await asyncio.to_thread(player.wait, Seconds(10)) == 3
     assert "There is no JACK server to play to." in player.text
+
+
+async def test_a_relay_carries_connections_into_a_host(lab: Lab) -> None:
+    alice = lab.host("alice")
+    with alice.open_socket(SOCK_STREAM) as echo, claim_port(0) as outside:
+        echo.bind((alice.address, 8000))
+        echo.listen()
+
+        def answer() -> None:
+            near, _ = echo.accept()
+            with near:
+                near.sendall(b"you said " + near.recv(16))
+
+        def to_alice() -> socket.socket:
+            return alice.connect(alice.address, 8000)
+
+        port = outside.getsockname()[1]
+        async with relaying(outside, to_alice), asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.to_thread(answer))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"hello")
+            assert await reader.read() == b"you said hello"
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_a_relay_to_nobody_ends_the_connection(lab: Lab) -> None:
+    alice = lab.host("alice")
+
+    def to_nobody() -> socket.socket:
+        return alice.connect(alice.address, 8000)
+
+    with claim_port(0) as outside:
+        port = outside.getsockname()[1]
+        async with relaying(outside, to_nobody):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+
+
+def test_a_user_who_is_not_root_can_have_a_lab() -> None:
+    script = (
+        "from sessiond.cli.lab.privilege import obtain_privilege\n"
+        "obtain_privilege()\n"
+        "import os\n"
+        "from sessiond.cli.lab import Lab, leaks\n"
+        "with Lab('test-user', hosts=('alice', 'bob')) as lab:\n"
+        "    networks = lab.networks\n"
+        "    alice, bob = lab.hosts\n"
+        "    bob.start_jackd()\n"
+        "    names = alice.run(('hostname',)) + bob.run(('hostname',))\n"
+        "print(os.getuid(), *names.split(), leaks(networks))\n"
+    )
+    # Someone who owns this folder, but to the kernel is nobody special.
+    someone = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+    argv = (*someone, sys.executable, "-c", script)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.stdout == "1000 alice bob ()\n", done.stderr
+
+
+def test_who_may_make_no_namespaces_is_told_so() -> None:
+    script = (
+        "from sessiond.cli.lab.privilege import obtain_privilege\n"
+        "from sessiond.errors import Unavailable\n"
+        "try:\n"
+        "    obtain_privilege()\n"
+        "except Unavailable as e:\n"
+        "    print(e.sentence, e.hint)\n"
+    )
+    powerless = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
+    argv = (*powerless, sys.executable, "-c", script)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("This user may not make network namespaces")
+    assert "as root" in done.stdout

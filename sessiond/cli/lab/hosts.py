@@ -196,18 +196,22 @@ class LabHost:
 
         Its namespaces stay, its ``/dev/shm`` and its state too.
         """
+        self.end_programs()
 
         def gone() -> bool:
             self.signal_all(signal.SIGKILL)
             return not self.processes()
 
         until(gone, within=_GONE_WITHIN, what=f"The end of all on {self.name}")
-        self.reap()
 
-    def reap(self) -> None:
-        """Collect what the host's programs left behind; all of them have ended."""
+    def end_programs(self) -> None:
+        """Kill what `spawn` has started, and only that.
+
+        One that was started a moment ago may still be on its way into the host, so
+        it is not among `processes` and must be met by its own pid.
+        """
         for program in self._programs:
-            program.wait(_GONE_WITHIN)
+            program.kill()
         self._programs.clear()
 
     # --- its cable --------------------------------------------------------------

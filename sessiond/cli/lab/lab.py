@@ -75,12 +75,12 @@ class Lab:
 
     def close(self) -> None:
         """Take everything away; safe to call twice, and on half a lab."""
+        for host in self._hosts.values():
+            host.end_programs()
         for held in self._holders:
             _let_go(held)
         for held in self._holders:
             held.wait()
-        for host in self._hosts.values():
-            host.reap()
         if self._made_folder is not None:
             shutil.rmtree(self._made_folder, ignore_errors=True)
 
