@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ STEPS = (
 )
 
 
+def write_on(file: FileIO) -> None:
+    while True:
+        file.write(b"\0" * 4096)
+
+
 class SmallDisk:
     """A file system of a few pages that can be filled up or made read-only."""
 
@@ -33,10 +39,9 @@ class SmallDisk:
         self._run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place))
 
     def fill(self) -> None:
-        with (self.place / "ballast").open("wb", buffering=0) as ballast:
-            with pytest.raises(OSError, match="No space left"):
-                while True:
-                    ballast.write(b"\0" * 4096)
+        ballast = (self.place / "ballast").open("wb", buffering=0)
+        with ballast, pytest.raises(OSError, match="No space left"):
+            write_on(ballast)
 
     def empty(self) -> None:
         (self.place / "ballast").unlink()
