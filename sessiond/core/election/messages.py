@@ -25,6 +25,7 @@ class Refusal(StrEnum):
     NOT_IN_SESSION = "not-in-session"
     OLDER_STAMP = "older-stamp"
     JUST_STARTED = "just-started"
+    STANDS_ITSELF = "stands-itself"
     HEARS_A_LEADER = "hears-a-leader"
     OLDER_TERM = "older-term"
     VOTED_FOR_ANOTHER = "voted-for-another"

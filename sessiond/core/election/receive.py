@@ -24,12 +24,18 @@ from sessiond.core.election.rounds import (
     Outcome,
     collect,
     heed,
-    refusal,
+    opinion,
     sound,
     vote,
 )
 from sessiond.core.election.stamping import offer, receive, reject_pending
-from sessiond.core.election.state import ElectionState, Following, Heard, Leading
+from sessiond.core.election.state import (
+    ElectionState,
+    Following,
+    Heard,
+    Leading,
+    Sounding,
+)
 from sessiond.units import HostName, Seconds, Term
 
 Request = Hello | Heartbeat | PreVoteRequest | VoteRequest | DocumentOffer
@@ -125,13 +131,13 @@ def _answer(
         case Heartbeat():
             return _follow(state, sender, request, now)
         case PreVoteRequest():
-            opinion = PreVoteAnswer(
+            answer = PreVoteAnswer(
                 term=state.term,
                 presence=presence(state, now),
                 ballot=request.ballot,
-                refusal=refusal(state, sender, request, now),
+                refusal=opinion(state, sender, request, now),
             )
-            return state, (Send(to=sender, message=opinion),)
+            return state, (Send(to=sender, message=answer),)
         case VoteRequest():
             return _vote(state, sender, request, now)
         case DocumentOffer():
@@ -157,9 +163,10 @@ def _follow(
     """Follow a leader of this term; an outdated one learns our term from the ack."""
     effects: tuple[Effect, ...] = ()
     if beat.term == state.term and not isinstance(state.mode, Leading):
+        ordered = isinstance(state.mode, Sounding) and state.mode.by_order
         state = replace(
             state,
-            mode=Following(),
+            mode=state.mode if ordered else Following(),
             leader=sender,
             contact=now,
             bulletin=beat,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from sessiond.core.election.effects import Effect, Send
 from sessiond.core.election.evidence import silence_over, takeable
 from sessiond.core.election.members import (
+    carrying,
     has_rights,
     majority,
     presence,
@@ -191,6 +192,25 @@ def refusal(
         return Refusal.JUST_STARTED
     if not request.by_order and hears_leader(state, sender, now):
         return Refusal.HEARS_A_LEADER
+    return None
+
+
+def opinion(
+    state: ElectionState, sender: HostName, request: PreVoteRequest, now: Seconds
+) -> Refusal | None:
+    """Return why this voter would rather not have the sender stand; None if it may.
+
+    Two hosts that stand at once split the vote, and a caretaker on the air should
+    be the one that leads: so a host that asks itself, or is on the air, and ranks
+    better says no.
+    """
+    no, document = refusal(state, sender, request, now), running(state)
+    if no is not None or document is None or request.by_order:
+        return no
+    asks = carrying(state) or not isinstance(state.mode, Following)
+    order = ranking(state, document, now)
+    if asks and order.index(state.me) < order.index(sender):
+        return Refusal.STANDS_ITSELF
     return None
 
 
