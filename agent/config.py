@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from sessiond.core.configfile import AgentConfig, HostDefaults, parse_config
+from sessiond.core.mistakes import BadFile
 from sessiond.core.namerules import is_internet_host
 from sessiond.errors import Broken, Refused, Unavailable
 from sessiond.places import AGENT_SOCKET, default_config_file, default_state_dir
@@ -55,7 +56,10 @@ def load(
     default = Path(default_config_file(environment))
     given = path or (default if default.exists() else None)
     text = "" if given is None else _read(given)
-    config = parse_config(text, host_defaults(environment))
+    try:
+        config = parse_config(text, host_defaults(environment))
+    except BadFile as e:
+        raise BadFile(f"agent file {given}" if given else e.title, e.mistakes) from e
     prepare_state_dir(Path(config.state_dir))
     return config
 

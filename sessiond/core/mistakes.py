@@ -51,6 +51,7 @@ class BadFile(Refused):
     """A file has mistakes: the sentence counts them, the hint lists them."""
 
     def __init__(self, title: str, mistakes: Iterable[Mistake]) -> None:
+        self.title = title
         self.mistakes = tuple(sorted(mistakes, key=lambda m: (m.line, m.where)))
         count = len(self.mistakes)
         many = "one mistake" if count == 1 else f"{count} mistakes"

@@ -56,7 +56,7 @@ def _path_guess(text: str) -> str:
     return f"/{clean}.{near or 'ogg'}"
 
 
-_MOUNT_PATH: Final = TextRule(
+MOUNT_PATH: Final = TextRule(
     accepts=_PATH.fullmatch,
     must='"/", 1 to 48 of A–Z, a–z, 0–9, "_" and "-", then .ogg, .opus, .flac or .mp3',
     repair=_path_guess,
@@ -107,7 +107,7 @@ def _read_mount(table: Table, hosts: tuple[str, ...]) -> MountSpec:
 
 
 def _read_path(table: Table) -> str:
-    path = table.text("path", None, _MOUNT_PATH)
+    path = table.text("path", None, MOUNT_PATH)
     stem, _, ending = path.rpartition(".")
     if stem.endswith(_STANDBY_STEM):
         reason = f'{shown(path)} ends in "{_STANDBY_STEM}", which names hidden mounts'

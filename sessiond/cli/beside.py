@@ -1,0 +1,148 @@
+"""Commands beside a running session: check, icecast-config, doctor."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from sessiond.cli.arguments import FILE, json_flag
+from sessiond.cli.document import as_text, doctor_document, plans_document
+from sessiond.cli.files import read_secrets, read_spec, require_passwords
+from sessiond.cli.localchecks import agent_absent, local_findings
+from sessiond.cli.operator import Operator
+from sessiond.cli.render import findings_picture
+from sessiond.cli.screen import console
+from sessiond.core.icecast_config import StationSettings, icecast_xml
+from sessiond.core.plan import HostPlan
+from sessiond.core.rehearsal import STATION_PORT, rehearse
+from sessiond.core.sourcing import ffmpeg_argv
+from sessiond.core.spec import SessionSpec
+from sessiond.core.status import Finding, Verdict
+from sessiond.errors import Broken, Refused, Unavailable
+
+
+@click.command
+@click.argument("file", type=FILE)
+@json_flag
+@click.pass_obj
+def check(operator: Operator, file: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Validate a session file and show each host's plan.
+
+    Nothing is started and no agent is asked: every host is taken to
+    have the default agent file, and names stand for addresses.
+
+    \b
+    Example:
+      sessiond check friday-jam.toml
+    """  # noqa: D301
+    written = read_spec(file)
+    require_passwords(written)
+    read_secrets(written, file)
+    plans = rehearse(written.spec)
+    if as_json:
+        click.echo(as_text(plans_document(written.spec.name, plans)))
+        return
+    for host, plan in plans.items():
+        click.echo(f"{host}:")
+        for line in _plan_lines(plan):
+            click.echo(f"  {line}")
+    click.echo(f"{file} is a good session file for {_sizes(written.spec)}.")
+
+
+def _plan_lines(plan: HostPlan) -> Iterator[str]:
+    for proc in plan.procs:
+        settings = (f"{key}={proc.env[key]}" for key in sorted(proc.env))
+        yield f"{proc.name}: {shlex.join((*settings, *proc.argv))}"
+    for name, order in plan.sources.items():
+        yield f"{name} encodes with: {shlex.join(ffmpeg_argv(order))}"
+    for wire in sorted(plan.wires):
+        yield f"wire: {wire.source} → {wire.destination}"
+
+
+def _sizes(spec: SessionSpec) -> str:
+    hosts, mounts = len(spec.hosts), len(spec.mounts)
+    return (
+        f"{hosts} host{'s' if hosts != 1 else ''} and "
+        f"{mounts} mount{'s' if mounts != 1 else ''}"
+    )
+
+
+@click.command(name="icecast-config")
+@click.argument("file", type=FILE)
+@click.option(
+    "--certificate",
+    metavar="PEM",
+    help="Where the server has its certificate and key; needed for tls = true.",
+)
+@click.pass_obj
+def icecast_config(
+    operator: Operator,
+    file: Path,
+    certificate: str | None,
+) -> None:
+    """Print an icecast.xml for a session.
+
+    It has the limits, passwords and standby mounts that the session needs. As it
+    holds the passwords, keep it to yourself.
+
+    \b
+    Example:
+      sessiond icecast-config friday-jam.toml > icecast.xml
+      icecast2 -c icecast.xml
+    """  # noqa: D301
+    written = read_spec(file)
+    server = written.spec.icecast
+    files = written.password_files
+    without = [m.path for m in written.spec.mounts if m.path not in files.mounts]
+    if files.source is None and without:
+        raise Refused(
+            f"No password is given for {', '.join(without)}.",
+            "Name a file with source_password_file in [icecast].",
+        )
+    if server is not None and server.tls and certificate is None:
+        raise Refused(
+            "The session file asks for TLS, but no certificate is given.",
+            "Give its place on the server with --certificate PEM.",
+        )
+    settings = StationSettings(
+        hostname=server.host if server else "localhost",
+        port=server.port if server else STATION_PORT,
+        tls_certificate=certificate,
+    )
+    click.echo(
+        icecast_xml(written.spec, read_secrets(written, file), settings), nl=False
+    )
+
+
+@click.command
+@json_flag
+@click.pass_obj
+def doctor(operator: Operator, as_json: bool) -> None:  # noqa: FBT001
+    """Check this host and say how to cure what is wrong.
+
+    \b
+    Example:
+      sessiond doctor
+    """  # noqa: D301
+    try:
+        asked: tuple[Finding, ...] = operator.ask(lambda agent: agent.doctor())
+        absent = None
+    except Unavailable as e:
+        asked, absent = (agent_absent(e),), e
+    known = {finding.subject for finding in asked}
+    found = (*asked, *(f for f in local_findings() if f.subject not in known))
+    if as_json:
+        click.echo(as_text(doctor_document(found)))
+    else:
+        console(operator).print(findings_picture(found))
+    _conclude(found, absent)
+
+
+def _conclude(found: tuple[Finding, ...], absent: Unavailable | None) -> None:
+    """Turn what is wrong into the exit code."""
+    bad = [f.subject for f in found if f.verdict is Verdict.FAIL]
+    if absent is not None and len(bad) == 1:
+        raise absent
+    if bad:
+        raise Broken(f"Not well: {', '.join(bad)}.", "The cures stand beside each.")

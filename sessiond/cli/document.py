@@ -1,0 +1,258 @@
+"""The JSON documents that scripts read; their keys are fixed (docs: interfaces)."""
+
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sessiond.core.conditions import Condition
+from sessiond.core.plan import HostPlan
+from sessiond.core.sourcing import ffmpeg_argv
+from sessiond.core.spec import SessionSpec
+from sessiond.core.specwriter import format_spec
+from sessiond.core.stamped import Stamp, StampedSpec
+from sessiond.core.status import (
+    AudioStatus,
+    ClockStatus,
+    Finding,
+    HostSighting,
+    HostStatus,
+    LinkStatus,
+    MountStatus,
+    ProcStatus,
+    SessionStatus,
+    StripLevel,
+)
+from sessiond.units import HostName
+
+Document = dict[str, Any]
+
+
+def as_text(document: Document, *, indent: int | None = 2) -> str:
+    """Return a document as JSON; `indent` None puts it on one line."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def status_document(status: SessionStatus) -> Document:
+    """Return ``status --json``."""
+    return {
+        "session": status.session,
+        "stamp": _stamp(status.stamp),
+        "phase": status.phase,
+        "leader": status.leader,
+        "role": status.role,
+        "broadcaster": status.broadcaster,
+        "standby": status.standby,
+        "hosts": [_host(host) for host in status.hosts],
+        "links": [_link(link) for link in status.links],
+        "mounts": [_mount(mount) for mount in status.mounts],
+    }
+
+
+def hosts_document(sightings: Iterable[HostSighting]) -> Document:
+    """Return ``hosts --json``."""
+    hosts = [
+        {
+            "name": seen.name,
+            "id": seen.id,
+            "address": seen.address,
+            "session": seen.session or None,
+            "version": seen.version,
+        }
+        for seen in sightings
+    ]
+    return {"hosts": hosts}
+
+
+def spec_document(stamped: StampedSpec) -> Document:
+    """Return ``spec --json``: the session file's keys and what the leader settled."""
+    station = stamped.station
+    return {
+        "session": stamped.spec.name,
+        "stamp": _stamp(stamped.stamp),
+        "stopped": stamped.stopped,
+        "spec": spec_keys(stamped.spec),
+        "members": [
+            {"name": m.name, "id": m.id, "address": m.address, "reachable": m.reachable}
+            for m in stamped.members
+        ],
+        "links": [
+            {"a": k.a, "b": k.b, "udp_port": k.udp_port, "server": k.server}
+            for k in stamped.links
+        ],
+        "station": station
+        and {
+            "address": station.address,
+            "port": station.port,
+            "tls": station.tls,
+            "host": station.host,
+        },
+    }
+
+
+def spec_keys(spec: SessionSpec) -> Document:
+    """Return a spec as the keys of its session file; silence is null."""
+    return {
+        key: _plain(value) for key, value in tomllib.loads(format_spec(spec)).items()
+    }
+
+
+def plans_document(session: str, plans: Mapping[HostName, HostPlan]) -> Document:
+    """Return ``check --json``: what each host would run and wire."""
+    return {
+        "session": session,
+        "hosts": [{"name": name, **_plan(plan)} for name, plan in plans.items()],
+    }
+
+
+def doctor_document(findings: Iterable[Finding]) -> Document:
+    """Return ``doctor --json``."""
+    found = [
+        {
+            "subject": finding.subject,
+            "verdict": finding.verdict,
+            "sentence": finding.sentence,
+            "hint": finding.hint,
+        }
+        for finding in findings
+    ]
+    return {"findings": found}
+
+
+def _plan(plan: HostPlan) -> Document:
+    return {
+        "procs": [
+            {
+                "name": proc.name,
+                "program": proc.program,
+                "argv": list(proc.argv),
+                "env": dict(proc.env),
+                "needs": sorted(proc.needs),
+            }
+            for proc in plan.procs
+        ],
+        "encoders": [
+            {"name": name, "argv": list(ffmpeg_argv(order))}
+            for name, order in plan.sources.items()
+        ],
+        "wires": [[wire.source, wire.destination] for wire in sorted(plan.wires)],
+    }
+
+
+def _plain(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _plain(inner) for key, inner in value.items()}
+        case list():
+            return [_plain(inner) for inner in value]
+        case float():
+            return _finite(value)
+        case _:
+            return value
+
+
+def _finite(number: float | None) -> float | None:
+    """Return the number; JSON has no infinity, so silence is null."""
+    return None if number is None or not math.isfinite(number) else number
+
+
+def _stamp(stamp: Stamp) -> Document:
+    return {"term": stamp.term, "revision": stamp.revision, "edit": stamp.edit}
+
+
+def _host(host: HostStatus) -> Document:
+    return {
+        "name": host.name,
+        "id": host.id,
+        "address": host.address,
+        "state": host.state,
+        "voter": host.voter,
+        "muted": host.muted,
+        "audio": _audio(host.audio),
+        "clock": _clock(host.clock),
+        "procs": [_proc(proc) for proc in host.procs],
+        "strips": [_strip(strip) for strip in host.strips],
+        "conditions": _conditions(host.conditions),
+    }
+
+
+def _audio(audio: AudioStatus) -> Document:
+    return {
+        "jack_server": audio.jack_server,
+        "rate_hz": audio.rate_hz,
+        "period_frames": audio.period_frames,
+        "xruns": audio.xruns,
+        "dsp_load": _finite(audio.dsp_load),
+    }
+
+
+def _clock(clock: ClockStatus) -> Document:
+    return {
+        "verdict": clock.verdict,
+        "offset_ms": _finite(clock.offset_ms),
+        "bound_ms": _finite(clock.bound_ms),
+        "servers": clock.servers,
+        "falsetickers": list(clock.falsetickers),
+        "peers_offset_ms": {
+            peer: _finite(offset) for peer, offset in clock.peers_offset_ms.items()
+        },
+    }
+
+
+def _proc(proc: ProcStatus) -> Document:
+    return {
+        "name": proc.name,
+        "program": proc.program,
+        "pid": proc.pid,
+        "state": proc.state,
+        "restarts": proc.restarts,
+    }
+
+
+def _strip(strip: StripLevel) -> Document:
+    return {
+        "host": strip.host,
+        "peak_db": _finite(strip.peak_db),
+        "rms_db": _finite(strip.rms_db),
+    }
+
+
+def _link(link: LinkStatus) -> Document:
+    return {
+        "a": link.a,
+        "b": link.b,
+        "state": link.state,
+        "udp_port": link.udp_port,
+        "rtt_ms": _finite(link.rtt_ms),
+        "latency_ms": _finite(link.latency_ms),
+        "glitches_per_min": link.glitches_per_min,
+        "conditions": _conditions(link.conditions),
+    }
+
+
+def _mount(mount: MountStatus) -> Document:
+    return {
+        "path": mount.path,
+        "url": mount.url,
+        "state": mount.state,
+        "host": mount.host,
+        "format": mount.format,
+        "bitrate_kbps": mount.bitrate_kbps,
+        "listeners": mount.listeners,
+        "peak_db": _finite(mount.peak_db),
+        "title": mount.title,
+        "conditions": _conditions(mount.conditions),
+    }
+
+
+def _conditions(conditions: Iterable[Condition]) -> list[Document]:
+    return [
+        {
+            "reason": condition.reason,
+            "severity": condition.severity,
+            "message": condition.message,
+            "hint": condition.hint,
+        }
+        for condition in conditions
+    ]

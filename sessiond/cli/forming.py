@@ -1,0 +1,82 @@
+"""Following a new session from its stamp to the air."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich.live import Live
+
+from sessiond.cli.operator import Operator
+from sessiond.cli.progress import news, standing
+from sessiond.cli.render import status_picture
+from sessiond.cli.screen import console
+from sessiond.core.mistakes import listed
+from sessiond.core.stamped import StampedSpec
+from sessiond.core.status import SessionStatus
+from sessiond.errors import Unavailable
+from sessiond.units import HostName, Seconds
+from sessiond.wire.api import AgentApi
+
+_Show = Callable[[SessionStatus], None]
+
+
+def report_stamped(stamped: StampedSpec) -> None:
+    """Say that the session is made, and who has not been found yet."""
+    click.echo(f"{stamped.spec.name} is created, at {stamped.stamp}.")
+    _report_missing(tuple(m.name for m in stamped.members if m.id is None))
+
+
+async def follow_forming(
+    operator: Operator, agent: AgentApi, stamped: StampedSpec, wait: Seconds
+) -> None:
+    """Show the session as it forms, until it is as asked or the time is up.
+
+    Raises:
+        Unavailable: It is not as asked after `wait`; it goes on forming.
+    """
+    found = frozenset(m.name for m in stamped.members if m.id is not None)
+    name = stamped.spec.name
+    latest: SessionStatus | None = None
+    try:
+        async with asyncio.timeout(wait):
+            with _shown(operator) as show:
+                async for latest in agent.watch(name):
+                    show(latest)
+                    if standing(latest, found).done:
+                        break
+    except TimeoutError:
+        pass  # what is lacking is told below
+    lacks = standing(latest, found).lacks if latest else ("nothing is heard of it",)
+    if latest is None or lacks:
+        raise Unavailable(
+            f"{name} is not as asked after {wait:g} s: {listed(lacks, last='and')}.",
+            f"It goes on forming; look again with sessiond status {name}.",
+        )
+    for mount in latest.mounts:
+        click.echo(f"Listen: {mount.url}")
+    _report_missing(standing(latest, found).missing)
+
+
+def _report_missing(names: tuple[HostName, ...]) -> None:
+    if names:
+        verb = "is" if len(names) == 1 else "are"
+        click.echo(f"{listed(names, last='and')} {verb} missing; the session waits.")
+
+
+@contextmanager
+def _shown(operator: Operator) -> Iterator[_Show]:
+    """Give a function that shows a status: redrawn on a terminal, else what is new."""
+    if operator.on_terminal:
+        with Live(console=console(operator), auto_refresh=False) as live:
+            yield lambda status: live.update(status_picture(status), refresh=True)
+        return
+    before: SessionStatus | None = None
+
+    def tell(status: SessionStatus) -> None:
+        nonlocal before
+        for line in news(before, status):
+            click.echo(line)
+        before = status
+
+    yield tell
