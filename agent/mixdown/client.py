@@ -14,6 +14,7 @@ import gc
 import os
 import sys
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -112,6 +113,8 @@ class MixDown:
         gc.freeze()
         gc.disable()
         sys.setswitchinterval(_SWITCH_SECONDS)
+        # NumPy warns of infinities, which the bank deals with, by way of stderr.
+        warnings.simplefilter("ignore", RuntimeWarning)
         try:
             self._client.activate()
         except jack.JackError as e:
