@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from agent.doors import Bell
+from agent.doors import Bell, Clock
+from sessiond.core.clockcheck import NtpSample
 from sessiond.core.jackgraph import JackGraph, Wire
 from sessiond.core.proc import ProcIdentity, ProcPlan, ProcSeen
 from sessiond.errors import Broken, Unavailable
@@ -333,3 +334,22 @@ class FakeStore:
         path = self._place / name
         path.mkdir(mode=0o700, exist_ok=True)
         return path
+
+
+class FakeNtp:
+    """Time servers that answer what the test says; all others are silent."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.answers: dict[str, tuple[float, float]] = {}
+        self._clock = clock
+
+    async def ask(self, server: str, within: Seconds) -> NtpSample:
+        if within <= 0 or server not in self.answers:
+            raise Unavailable(f"the time server {server} did not answer")
+        offset, bound = self.answers[server]
+        return NtpSample(
+            server=server,
+            taken=self._clock.now(),
+            offset=Seconds(offset),
+            bound=Seconds(bound),
+        )
