@@ -25,6 +25,12 @@ _TERM_SECONDS: Final = Seconds(2.0)
 # Together they last longer than a JACK server takes to start again.
 BACKOFF: Final = tuple(map(Seconds, (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0)))
 
+# The first sound takes 0.2 s, or more on a machine that starts everything at once.
+_FIRST_SECONDS: Final = Seconds(5.0)
+
+# Even silent Vorbis comes every 0.65 s: what gives nothing for longer has hung.
+_NEXT_SECONDS: Final = Seconds(2.0)
+
 # An encoder that ran this long has earned its restarts back.
 _EARNED_SECONDS: Final = Seconds(10.0)
 
@@ -110,7 +116,7 @@ class Encoder:
         self.pid = child.pid
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._drain(child))
+                group.create_task(self._drain(child, pidfd))
                 group.create_task(self._listen(child))
             return await child.wait()
         finally:
@@ -136,9 +142,20 @@ class Encoder:
         except OSError as e:
             raise Unavailable(f"FFmpeg can't be started: {e.strerror or e}.") from e
 
-    async def _drain(self, child: asyncio.subprocess.Process) -> None:
+    async def _drain(self, child: asyncio.subprocess.Process, pidfd: int) -> None:
+        """Give the output to the sink, to its end; kill FFmpeg when it hangs."""
         assert child.stdout is not None  # noqa: S101  it was asked for
-        while chunk := await child.stdout.read(_CHUNK_BYTES):
+        while True:
+            patience = _NEXT_SECONDS if self.encoded_bytes else _FIRST_SECONDS
+            try:
+                async with asyncio.timeout(patience):
+                    chunk = await child.stdout.read(_CHUNK_BYTES)
+            except TimeoutError:
+                self._tail.append(f"gave nothing for {patience:g} s and was killed")
+                _signal(pidfd, signal.SIGKILL)
+                return
+            if not chunk:
+                return
             self.encoded_bytes += len(chunk)
             self._sink(chunk)
 
@@ -169,11 +186,15 @@ async def _end(child: asyncio.subprocess.Process, pidfd: int) -> None:
     if child.returncode is not None:
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(pidfd, number)
+        _signal(pidfd, number)
         try:
             async with asyncio.timeout(_TERM_SECONDS):
                 await child.wait()
                 return
         except TimeoutError:
             continue
+
+
+def _signal(pidfd: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, number)
