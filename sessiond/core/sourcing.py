@@ -239,7 +239,7 @@ def request_head(order: SourceOrder, *, password: str, term: Term, role: Role) -
     label = HolderLabel(session=order.session, term=term, host=order.host, role=role)
     if ":" in order.user:
         raise Refused("Icecast's source user can't hold a colon.")
-    token = b64encode(f"{order.user}:{password}".encode()).decode("ascii")
+    token = b64encode(_encoded(f"{order.user}:{password}")).decode("ascii")
     fields = (
         ("Host", f"{order.address}:{order.port}"),
         ("Authorization", f"Basic {token}"),
@@ -253,7 +253,7 @@ def request_head(order: SourceOrder, *, password: str, term: Term, role: Role) -
     )
     lines = [f"PUT {order.path} HTTP/1.1"]
     lines += [_header(name, value) for name, value in fields if value]
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    head = _encoded("\r\n".join(lines) + "\r\n\r\n")
     if len(head) > HEAD_LIMIT_BYTES:
         raise Refused(
             f"The name, description and genre of {order.path} are too long for "
@@ -261,6 +261,14 @@ def request_head(order: SourceOrder, *, password: str, term: Term, role: Role) -
             "Shorten the description.",
         )
     return head
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Not from the error: it would show the text, which may hold the password.
+        raise Refused("A text for Icecast holds half a Unicode character.") from None
 
 
 def _header(name: str, value: str) -> str:

@@ -1,0 +1,128 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessiond.core.election import Evidence, HolderLabel, MountWitnessed, Role
+from sessiond.core.onair import (
+    Listening,
+    ListenState,
+    MountSeen,
+    describe,
+    parse_label,
+    witness,
+)
+from sessiond.units import HostName, MountPath, Seconds, SessionName, Term
+
+PATH = MountPath("/mix.ogg")
+LABEL = HolderLabel(
+    session=SessionName("friday-jam"),
+    term=Term(3),
+    host=HostName("alice"),
+    role=Role.LEADER,
+)
+TAG = "[session=friday-jam term=3 host=alice role=leader]"
+SEEN = MountSeen(path=PATH, description=f"Jam {TAG}", stream_start="t1")
+
+
+def test_the_label_stands_behind_the_description() -> None:
+    assert describe("Our jam", LABEL) == f"Our jam {TAG}"
+    assert describe("", LABEL) == TAG
+
+
+@given(
+    description=st.text(),
+    term=st.integers(0, 10**17),
+    role=st.sampled_from(Role),
+)
+def test_whatever_the_description_holds_the_label_reads_back(
+    description: str, term: int, role: Role
+) -> None:
+    label = HolderLabel(
+        session=LABEL.session, term=Term(term), host=LABEL.host, role=role
+    )
+    assert parse_label(describe(description, label)) == label
+
+
+def test_a_label_inside_the_operators_text_is_not_the_label() -> None:
+    forged = TAG.replace("alice", "mallory")
+    assert parse_label(describe(f"x {forged}", LABEL)) == LABEL
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "",
+        "Unspecified description",
+        f"{TAG} and more",
+        TAG.replace("role=leader", "role=king"),
+        TAG.replace("term=3", "term=-3"),
+        TAG.replace("term=3", "term=²"),
+        TAG.replace("host=alice", "host=Alice"),
+        TAG.removesuffix("]"),
+    ],
+)
+def test_anything_else_is_no_label(description: str) -> None:
+    assert parse_label(description) is None
+
+
+def listening(
+    *,
+    state: ListenState = ListenState.OPEN,
+    since: float = 0,
+    first_at: float | None = None,
+    moved_at: float | None = None,
+) -> Listening:
+    return Listening(
+        path=PATH,
+        state=state,
+        since=Seconds(since),
+        first_at=None if first_at is None else Seconds(first_at),
+        moved_at=None if moved_at is None else Seconds(moved_at),
+    )
+
+
+@pytest.mark.parametrize(
+    ("heard", "evidence"),
+    [
+        (listening(first_at=1, moved_at=9.5), Evidence.PROGRESSING),
+        (listening(first_at=1, moved_at=8), Evidence.STALLED),
+        (listening(first_at=9.2, moved_at=9.3), Evidence.UNKNOWN),
+        (listening(first_at=7, moved_at=7.1), Evidence.STALLED),
+        (listening(since=8), Evidence.UNKNOWN),
+        (listening(since=5), Evidence.STALLED),
+        (listening(state=ListenState.ABSENT), Evidence.UNKNOWN),
+        (None, Evidence.UNKNOWN),
+    ],
+    ids=[
+        "bytes move",
+        "none for two seconds",
+        "only the burst yet",
+        "nothing after the burst",
+        "nothing yet",
+        "nothing at all",
+        "no connection",
+        "no listener",
+    ],
+)
+def test_evidence_of_a_mount_with_a_source(
+    heard: Listening | None, evidence: Evidence
+) -> None:
+    assert witness(heard, (SEEN,), path=PATH, now=Seconds(10)) == MountWitnessed(
+        evidence=evidence, holder=LABEL, stream_start="t1"
+    )
+
+
+def test_a_mount_that_the_status_lacks_is_free_whatever_a_listener_hears() -> None:
+    # It may hear the fallback.
+    heard = listening(first_at=1, moved_at=10)
+    other = MountSeen(path=MountPath("/other.ogg"))
+    assert witness(heard, (other,), path=PATH, now=Seconds(10)) == MountWitnessed(
+        evidence=Evidence.FREE
+    )
+
+
+def test_a_station_that_does_not_answer_is_unreachable() -> None:
+    heard = listening(first_at=1, moved_at=10)
+    assert witness(heard, None, path=PATH, now=Seconds(10)) == MountWitnessed(
+        evidence=Evidence.UNREACHABLE
+    )
