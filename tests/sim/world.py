@@ -68,6 +68,14 @@ def with_members(old: StampedSpec, names: tuple[HostName, ...]) -> StampedSpec:
     return replace(old, spec=spec, members=tuple(Member(name=n) for n in names))
 
 
+def outcome(state: el.ElectionState | None) -> object:
+    """Return what a host acts on: cheap to compare after every step."""
+    if state is None:
+        return None
+    source = state.source.on_air
+    return state.right, state.grant, state.mode, state.leader, state.term, source
+
+
 @dataclass
 class Stream:
     """A source process of a host, with its connection to Icecast."""
@@ -168,6 +176,7 @@ class World:
         """Start a host's agent; it finds its disk, and adopts its stream."""
         host = self.hosts[name]
         host.epoch += 1
+        host.paused_until = self.now
         config = el.ElectorConfig(me=name, session=SESSION)
         host.state = el.start(config, host.disk, self.clock(host))
         host.able, host.tried, host.starting, host.wake = False, 0, False, None
@@ -184,6 +193,7 @@ class World:
         host.epoch += 1
         host.state = None
         host.crash_at_persist = ""
+        host.paused_until = self.now
         if how == "agent":
             self.orphan(host, host.epoch)
         else:
@@ -243,7 +253,8 @@ class World:
             if not self.perform(host, effect):
                 return
         self.check_step(host, before)
-        self.obey(host)
+        if outcome(host.state) != outcome(before):
+            self.obey(host)
 
     def feed_in(self, host: Host, epoch: int, event: el.Event) -> None:
         """Step unless the agent was restarted meanwhile."""
@@ -327,7 +338,7 @@ class World:
         if able != host.able:
             host.able = able
             self.feed(host, el.AbilityChanged(able=able))
-        if host.state is not None and el.leadership(host.state, self.clock(host)).watch:
+        if host.state is not None and el.watching(host.state, self.clock(host)):
             self.feed(host, self.witness(host))
 
     def witness(self, host: Host) -> el.MountWitnessed:

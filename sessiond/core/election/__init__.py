@@ -29,7 +29,7 @@ from sessiond.core.election.events import (
     StampRequested,
     Woke,
 )
-from sessiond.core.election.leadership import Leadership, leadership
+from sessiond.core.election.leadership import Leadership, leadership, watching
 from sessiond.core.election.messages import (
     DocumentOffer,
     DocumentStored,
@@ -98,4 +98,5 @@ __all__ = [
     "leadership",
     "start",
     "step",
+    "watching",
 ]

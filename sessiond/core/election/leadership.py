@@ -83,7 +83,7 @@ def leadership(state: ElectionState, now: Seconds) -> Leadership:
         heard_leader_ago=_heard_leader_ago(state, now),
         heard_member=bool(state.heard),
         liveness={name: entry.liveness for name, entry in known.items()},
-        watch=_watch(state, now),
+        watch=watching(state, now),
         fence=fence_due(state, now),
         unmerged=state.unmerged,
     )
@@ -138,7 +138,7 @@ def _heard_leader_ago(state: ElectionState, now: Seconds) -> Seconds | None:
     return None if state.contact is None else Seconds(now - state.contact)
 
 
-def _watch(state: ElectionState, now: Seconds) -> bool:
+def watching(state: ElectionState, now: Seconds) -> bool:
     """Return whether the mount must be looked at every 0.25 s.
 
     From one missed heartbeat on, so that a verdict is there when the suspicion is.

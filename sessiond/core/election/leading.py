@@ -84,7 +84,8 @@ def lead(
         if not state.source.on_air:
             state = _step_down(state, document, now)
         return state, rejected
-    state = replace(state, unmerged=False)
+    if state.unmerged:
+        state = replace(state, unmerged=False)
     if document.stopped and not state.pending and told_everyone(state, document, now):
         return replace(state, mode=Following(), contact=None), ()
     state, effects = confirm(state, mode, now)
@@ -109,11 +110,14 @@ def _hand_over(
     state: ElectionState, mode: Leading, document: StampedSpec, now: Seconds
 ) -> Outcome:
     """Name the standby, let an old order lapse, and order what the rules demand."""
-    mode = replace(mode, standby=_standby(state, mode, document, now))
+    standby = _standby(state, mode, document, now)
+    if standby != mode.standby:
+        mode = replace(mode, standby=standby)
+        state = replace(state, mode=mode)
     if mode.handover is not None and now >= mode.handover.ends:
         mode = replace(mode, handover=None)
-        state = replace(state, source=replace(state.source, yielding=False))
-    state = replace(state, mode=mode)
+        source = replace(state.source, yielding=False)
+        state = replace(state, mode=mode, source=source)
     if mode.handover is not None:
         return state, ()
     to = _successor(state, mode, document, now)
@@ -174,18 +178,19 @@ def _successor(
     nobody stops and nobody moves. Else, when this host can't broadcast, a host
     that has been able, while this one was not, for the suspicion time.
     """
-    ready = _heirs(state, document, now)
-    if document.spec.mounts and not state.source.on_air:
-        for name in ready:
-            if state.heard[name].presence.carrying:
-                return name
+    off_air = bool(document.spec.mounts) and not state.source.on_air
     out = barred(document, state.me)
-    if state.able and not out:
+    if not off_air and state.able and not out:
         return None
-    since = max(mode.since, Seconds(0) if out else state.able_since)
+    heirs = _heirs(state, document, now)
+    carriers = (name for name in heirs if state.heard[name].presence.carrying)
+    carrier = next(carriers, None) if off_air else None
+    if carrier is not None or (state.able and not out):
+        return carrier
+    since = mode.since if out else max(mode.since, state.able_since)
     wait = timers(state).suspect
     return next(
-        (n for n in ready if now >= max(since, state.heard[n].ability_since) + wait),
+        (n for n in heirs if now >= max(since, state.heard[n].ability_since) + wait),
         None,
     )
 

@@ -201,7 +201,7 @@ def _store(
     state: ElectionState, sender: HostName, message: DocumentOffer, now: Seconds
 ) -> Outcome:
     """Store the document if it is newer, and say which one lies here now."""
-    state, effects = receive(state, sender, message.document, now)
+    state, effects = receive(state, message.document, now)
     if _belongs(state, sender):
         state = _hear(state, sender, message, now)
         state, _ = adopt(state, message.term)
@@ -223,9 +223,9 @@ def _stored(
 ) -> ElectionState:
     """Note that the leader has our edit; a voter that has caught up can be asked."""
     document, stamp = state.persisted.stamped, message.presence.stamp
-    if document is None or stamp is None or stamp < document.stamp:
+    if document is None or stamp != document.stamp:
         return state
-    if sender == state.leader:
+    if message.presence.leader == sender:
         return replace(state, unmerged=False)
     return replace(state, stand_not_before=None)
 

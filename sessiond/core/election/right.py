@@ -83,6 +83,8 @@ def settle_right(state: ElectionState, now: Seconds) -> ElectionState:
     if fresh:
         source = replace(state.source, next_try=None)
         state = replace(state, source=source, grant=state.grant + 1)
+    if (right, why) == (state.right, state.why):
+        return state
     return replace(state, right=right, why=why)
 
 

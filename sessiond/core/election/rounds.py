@@ -35,15 +35,20 @@ Outcome = tuple[ElectionState, tuple[Effect, ...]]
 
 
 def stand_at(state: ElectionState, document: StampedSpec, now: Seconds) -> Seconds:
-    """Return when this host stands, as things are now.
+    """Return when this host stands, or when to ask again if that is yet to come.
 
-    The candidate delay counts from the moment the last condition came true.
+    The candidate delay counts from the moment the last condition came true; what
+    the rank will be then is not known before.
     """
-    came_true = max(
-        silence_over(state, now),
-        state.stand_not_before or state.joined_at,
-        state.voting_from or state.joined_at,
+    came_true = Seconds(
+        max(
+            silence_over(state, now),
+            state.stand_not_before or state.joined_at,
+            state.voting_from or state.joined_at,
+        )
     )
+    if came_true > now:
+        return came_true
     place = ranking(state, document, now).index(state.me)
     step = timers(state).rank_step
     return Seconds(came_true + min(place, len(document.voters)) * step)

@@ -93,32 +93,21 @@ def _install(
     return replace(state, persisted=persisted)
 
 
-def receive(
-    state: ElectionState, sender: HostName, document: StampedSpec, now: Seconds
-) -> Outcome:
+def receive(state: ElectionState, document: StampedSpec, now: Seconds) -> Outcome:
     """Store an offered document if it beats this host's own."""
     if document.spec.name != state.config.session:
         return state, ()
     own = state.persisted.stamped
     if own is None:
         return _install(state, document, now), ()
-    if own.stamp > document.stamp or own == document:
+    if own.stamp >= document.stamp:
         return state, ()
-    if own.stamp == document.stamp and sender != state.leader:
-        return state, _stand_by_it(state, sender, now)
     if _outdoes(state, own, document, now):
         lifted = CreateRequested(document=own)
         base = replace(state.persisted, stamped=document)
         return create(replace(state, persisted=base), lifted, now)
     lost: tuple[Effect, ...] = (KeepConflict(stamped=own),) if state.unmerged else ()
     return replace(_install(state, document, now), unmerged=False), lost
-
-
-def _stand_by_it(
-    state: ElectionState, sender: HostName, now: Seconds
-) -> tuple[Send, ...]:
-    """Two edits have one stamp: the leader's is the one that stays."""
-    return offer(state, (sender,), now) if isinstance(state.mode, Leading) else ()
 
 
 def _outdoes(
@@ -138,13 +127,15 @@ def request(state: ElectionState, event: StampRequested, now: Seconds) -> Outcom
         return state, (RejectStamp(request=event.request, reason=Rejection.CONFLICT),)
     if has_rights(state, now):
         return stamp(state, document, event.document, event.request, now)
-    if may_edit(state):
+    if _may_edit(state, document):
         return _edit(state, document, event, now)
     return state, (RejectStamp(request=event.request, reason=Rejection.NOT_LEADER),)
 
 
-def may_edit(state: ElectionState) -> bool:
+def _may_edit(state: ElectionState, document: StampedSpec) -> bool:
     """Return whether this host may stamp an edit: no majority is to be had."""
+    if state.me not in document.voters:
+        return False
     return isinstance(state.mode, Leading) or state.unanswered is not None
 
 
@@ -172,8 +163,14 @@ def stamp(
 def _edit(
     state: ElectionState, old: StampedSpec, event: StampRequested, now: Seconds
 ) -> Outcome:
-    """Stamp as a caretaker: any newer leader's stamp beats it."""
-    edited = replace(old.stamp, edit=old.stamp.edit + 1)
+    """Stamp as a caretaker: any newer leader's stamp beats it.
+
+    Of n voters the one at place i gives out the edits i + 1, i + 1 + n, and so on,
+    so that two caretakers apart never give one stamp to two documents.
+    """
+    place, count = old.voters.index(state.me) + 1, len(old.voters)
+    ahead = (place - old.stamp.edit - 1) % count + 1
+    edited = replace(old.stamp, edit=old.stamp.edit + ahead)
     document = replace(event.document, stamp=edited, voters=old.voters)
     state = replace(_install(state, document, now), unmerged=True)
     confirm = ConfirmStamp(request=event.request, stamp=edited, by_majority=False)

@@ -91,7 +91,9 @@ def step(
         rest = tuple(e for e in effects if not isinstance(e, KeepConflict))
         effects = (*lost_ones, Persist(persisted=state.persisted), *rest)
     wake_at = _wake_at(state, now)
-    if wake_at is not None and (wake_at != state.wake_at or isinstance(event, Woke)):
+    if wake_at == state.wake_at and not isinstance(event, Woke):
+        return state, effects
+    if wake_at is not None:
         effects = (*effects, WakeAt(at=wake_at))
     return replace(state, wake_at=wake_at), effects
 

@@ -1,0 +1,423 @@
+"""Random histories: faults for a while, then peace, and what must hold then."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from random import Random
+
+from sessiond.core import election as el
+from sessiond.core.spec import NetworkProfile
+from sessiond.core.stamped import StampedSpec
+from sessiond.units import HostName
+from tests.sim.world import (
+    ICECAST,
+    SOURCE_TIMEOUT,
+    BreachError,
+    Host,
+    World,
+    document,
+    edited,
+    with_members,
+)
+
+PEOPLE = tuple(
+    HostName(name)
+    for name in (
+        "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi",
+        "ivan", "judy", "karl", "lena", "mike", "nina", "otto", "petra",
+    )
+)  # fmt: skip
+
+# How long after the last fault all must be well: a mount held by a silent source
+# is free after the source-timeout; then the ten seconds of invariant 5.
+CALM = SOURCE_TIMEOUT + 10.0
+STAYS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a schedule came to; `breach` is empty when all invariants held."""
+
+    seed: int
+    breach: str
+    settled_after: float
+    terms: int
+    takeovers: int
+    log: tuple[str, ...]
+
+
+class Schedule:
+    """One seed's history."""
+
+    def __init__(self, seed: int) -> None:
+        # Reproducible on purpose, and no secret.
+        self.random = Random(f"schedule {seed}")  # noqa: S311
+        count = self.random.choice((2, 2, 2, 3, 3, 3, 4, 5, 7, 9))
+        self.names = PEOPLE[:count]
+        self.spare = PEOPLE[count : count + 1]
+        self.wifi = self.random.random() < 0.15
+        self.mounts = self.random.random() < 0.95
+        loss = self.random.choice((0.0, 0.0, 0.02, 0.1))
+        self.world = World(
+            seed=seed,
+            names=self.names + self.spare,
+            loss=loss,
+            delay=self.random.choice(((0.001, 0.01), (0.001, 0.06))),
+        )
+        self.changes = 0
+        self.last_fault = 0.0
+        self.end = self.random.uniform(8.0, 25.0)
+
+    def play(self) -> Result:
+        """Run it to its end."""
+        breach = ""
+        settled = -1.0
+        world = self.world
+        try:
+            self.create()
+            while world.now < self.end:
+                world.run(world.now + self.random.expovariate(0.5))
+                self.random.choice(self.faults())()
+            self.make_peace()
+            settled = self.judge()
+        except BreachError as e:
+            breach = str(e)
+        return Result(
+            seed=world.seed,
+            breach=breach,
+            settled_after=settled,
+            terms=len(world.leaders),
+            takeovers=len(world.takeovers),
+            log=tuple(world.log),
+        )
+
+    def create(self) -> None:
+        """Create the session at one of its hosts."""
+        world = self.world
+        world.run(0.5)
+        network = NetworkProfile.WIFI if self.wifi else NetworkProfile.LAN
+        never = frozenset(self.names[1:2]) if self.random.random() < 0.1 else None
+        first = document(
+            self.names,
+            mounts=self.mounts,
+            network=network,
+            never=never or frozenset(),
+        )
+        creator = world.hosts[self.random.choice(self.names)]
+        world.feed(creator, el.CreateRequested(document=first))
+        world.run(self.random.choice((1.0, 4.0)))
+
+    # Faults
+
+    def faults(self) -> tuple[Callable[[], None], ...]:
+        """Return what may go wrong next."""
+        return (
+            self.cut_link,
+            self.cut_link,
+            self.cut_one_way,
+            self.split,
+            self.cut_off_icecast,
+            self.kill,
+            self.kill,
+            self.kill_at_persist,
+            self.pause,
+            self.icecast_restarts,
+            self.lose_ability,
+            self.change_document,
+            self.change_document,
+            self.change_members,
+            self.hand_over,
+            self.kill_all_agents,
+        )
+
+    def some(self) -> HostName:
+        """Return any host of the world."""
+        return self.random.choice(self.names)
+
+    def note(self, text: str) -> None:
+        """Write a fault into the transcript."""
+        self.world.note(f"-- {text}")
+
+    def cut_link(self) -> None:
+        """Cut two hosts from each other for a while."""
+        a, b = self.random.sample(self.names, 2)
+        self.note(f"{a} and {b} cut")
+        self.world.separate(a, b)
+        self.later(0.5, 12, lambda: self.world.heal(a, b))
+
+    def cut_one_way(self) -> None:
+        """Lose everything that goes from one host to another."""
+        a, b = self.random.sample(self.names, 2)
+        self.note(f"{a} to {b} lost")
+        self.world.separate(a, b, both=False)
+        self.later(0.5, 12, lambda: self.world.heal(a, b))
+
+    def split(self) -> None:
+        """Part the network in two; Icecast stays with both, or with one."""
+        names = list(self.world.hosts)
+        self.random.shuffle(names)
+        cut = self.random.randint(1, len(names) - 1)
+        pairs = [(a, b) for a in names[:cut] for b in names[cut:]]
+        if self.random.random() < 0.5:
+            pairs += [(a, ICECAST) for a in names[:cut]]
+        self.note(f"split {names[:cut]} | {names[cut:]}, {len(pairs)} ways")
+        for a, b in pairs:
+            self.world.separate(a, b)
+
+        def back() -> None:
+            for a, b in pairs:
+                self.world.heal(a, b)
+
+        self.later(1, 20, back)
+
+    def cut_off_icecast(self) -> None:
+        """Keep one host from Icecast."""
+        name = self.some()
+        self.note(f"{name} cut from icecast")
+        self.world.separate(name, ICECAST)
+        self.later(0.5, 15, lambda: self.world.heal(name, ICECAST))
+
+    def kill(self) -> None:
+        """Kill a host in one of three ways, and start it again later."""
+        name = self.some()
+        how = self.random.choice(("agent", "all", "power"))
+        self.note(f"{name} killed: {how}")
+        if self.world.hosts[name].state is not None:
+            self.world.kill(name, how)
+        self.restart_later(name)
+
+    def kill_at_persist(self) -> None:
+        """Kill a host between two steps of its next write."""
+        name = self.some()
+        host = self.world.hosts[name]
+        host.crash_at_persist = self.random.choice(("before", "after"))
+        self.note(f"{name} dies {host.crash_at_persist} its next write")
+        self.restart_later(name)
+
+    def kill_all_agents(self) -> None:
+        """Kill all agents together and restart them together."""
+        self.note("all agents killed")
+        for name in self.names:
+            if self.world.hosts[name].state is not None:
+                self.world.kill(name, "agent")
+        wait = self.random.uniform(0.2, 12)
+        for name in self.names:
+            self.world.after(wait, partial(self.restart, name))
+
+    def restart_later(self, name: HostName) -> None:
+        """Boot a host after a while."""
+        self.later(0.2, 15, lambda: self.restart(name))
+
+    def restart(self, name: HostName) -> None:
+        """Boot a host that is down."""
+        host = self.world.hosts[name]
+        host.crash_at_persist = ""
+        if host.state is None and not host.dead:
+            self.note(f"{name} boots")
+            self.world.boot(name)
+
+    def pause(self) -> None:
+        """Stop a host for a while."""
+        name, wait = self.some(), self.random.uniform(0.5, 14)
+        self.note(f"{name} pauses for {wait:.1f} s")
+        self.world.pause(name, wait)
+        self.last_fault = max(self.last_fault, self.world.now + wait)
+
+    def icecast_restarts(self) -> None:
+        """End Icecast, and start it again."""
+        self.note("icecast dies")
+        self.world.icecast_dies()
+
+        def back() -> None:
+            self.world.icecast_up = True
+
+        self.later(0.5, 6, back)
+
+    def lose_ability(self) -> None:
+        """Take a host's JACK away for a while."""
+        name = self.some()
+        host = self.world.hosts[name]
+        self.note(f"{name} not able")
+        host.willing = False
+
+        def back() -> None:
+            host.willing = True
+
+        self.later(0.5, 12, back)
+
+    def later(self, least: float, most: float, action: Callable[[], None]) -> None:
+        """End a fault after a random while."""
+        wait = self.random.uniform(least, most)
+        self.last_fault = max(self.last_fault, self.world.now + wait)
+        self.world.after(wait, action)
+
+    # Wishes
+
+    def someone_up(self) -> Host | None:
+        """Return a host that can be asked."""
+        up = [
+            host
+            for host in self.world.living()
+            if host.disk.stamped is not None and host.paused_until <= self.world.now
+        ]
+        leaders = [h for h in up if self.leads(h)]
+        return self.random.choice(leaders or up) if up else None
+
+    def leads(self, host: Host) -> bool:
+        """Return whether a host takes itself for the leader, or the caretaker."""
+        state = host.state
+        if state is None:
+            return False
+        return el.leadership(state, self.world.clock(host)).my_role is not None
+
+    def change_document(self) -> None:
+        """Ask for a change."""
+        host = self.someone_up()
+        if host is None or host.disk.stamped is None or not self.mounts:
+            return
+        self.changes += 1
+        wanted = edited(host.disk.stamped, self.changes)
+        self.note(f"change {self.changes} at {host.name}")
+        self.world.request(host.name, self.changes, wanted)
+
+    def change_members(self) -> None:
+        """Add or remove the spare host."""
+        host = self.someone_up()
+        if host is None or host.disk.stamped is None or not self.spare:
+            return
+        old = host.disk.stamped
+        added = all(old.member(name) is None for name in self.spare)
+        names = self.names + self.spare if added else self.names
+        self.note(f"members at {host.name}: {len(names)}")
+        self.changes += 1
+        wanted = with_members(edited(old, self.changes), names) if self.mounts else old
+        self.world.request(host.name, self.changes, wanted)
+
+    def hand_over(self) -> None:
+        """Ask for another broadcaster."""
+        host = self.someone_up()
+        if host is not None:
+            self.note(f"hand-over at {host.name}")
+            self.world.feed(host, el.HandoverRequested(request=0))
+
+    # The end
+
+    def make_peace(self) -> None:
+        """End all faults; some hosts may stay dead, one able host lives."""
+        world = self.world
+        world.run(max(self.last_fault, world.now) + 0.001)
+        some_die = self.random.random() < 0.4
+        survivors = self.random.randint(1, len(self.names))
+        able = self.able_names()
+        keep = set(self.random.sample(self.names, survivors)) | {
+            self.random.choice(able)
+        }
+        for name in self.names:
+            host = world.hosts[name]
+            host.crash_at_persist = ""
+            if some_die and name not in keep:
+                host.dead = True
+                if host.state is not None:
+                    self.note(f"{name} dies for good")
+                    world.kill(name, self.random.choice(("all", "power")))
+            else:
+                self.restart(name)
+        self.note("peace")
+        world.loss = 0.0
+
+    def able_names(self) -> tuple[HostName, ...]:
+        """Return who may broadcast."""
+        never = {
+            name
+            for host in self.world.hosts.values()
+            if host.disk.stamped is not None
+            for name in host.disk.stamped.spec.broadcast.never
+        }
+        return tuple(name for name in self.names if name not in never)
+
+    def judge(self) -> float:
+        """Hold the settled world against invariants 5 and 6."""
+        world = self.world
+        began = world.now
+        calm = CALM * (2 if self.wifi else 1)
+        if not any(host.disk.stamped is not None for host in world.living()):
+            return 0.0
+        world.run(began + calm)
+        held = world.holder
+        if self.mounts:
+            self.check_on_air(held is not None)
+        world.run(world.now + STAYS)
+        if self.mounts and world.holder is not held:
+            raise BreachError(5, "the broadcaster did not stay")
+        self.check_documents()
+        last = world.takeovers[-1][0] if world.takeovers else began
+        return max(0.0, last - began)
+
+    def check_on_air(self, held: bool) -> None:
+        """Exactly one broadcaster, known as such by every living member."""
+        world = self.world
+        if not held:
+            raise BreachError(5, "nobody broadcasts")
+        streams = [h.name for h in world.hosts.values() if h.stream is not None]
+        if len(streams) != 1:
+            raise BreachError(5, f"sources run on {streams}")
+        majority = self.majority_lives()
+        for host in self.members():
+            state = host.state
+            if state is None:
+                continue
+            lead = el.leadership(state, world.clock(host))
+            if lead.broadcaster != streams[0]:
+                raise BreachError(5, f"{host.name} takes {lead.broadcaster} for it")
+            if majority and lead.leader != streams[0]:
+                raise BreachError(5, f"{lead.leader} leads, {streams[0]} broadcasts")
+
+    def newest(self) -> StampedSpec:
+        """Return the newest document of a living host."""
+        documents = [
+            host.disk.stamped
+            for host in self.world.living()
+            if host.disk.stamped is not None
+        ]
+        return max(documents, key=lambda document: document.stamp)
+
+    def members(self) -> list[Host]:
+        """Return the living members."""
+        newest = self.newest()
+        return [h for h in self.world.living() if newest.member(h.name) is not None]
+
+    def majority_lives(self) -> bool:
+        """Return whether a majority of the voters lives."""
+        voters = self.newest().voters
+        alive = sum(host.name in voters for host in self.world.living())
+        return alive > len(voters) // 2
+
+    def check_documents(self) -> None:
+        """Everyone has the newest document, with every confirmed change in it."""
+        newest = self.newest()
+        for host in self.members():
+            if host.disk.stamped != newest:
+                stamp = None if host.disk.stamped is None else host.disk.stamped.stamp
+                raise BreachError(6, f"{host.name} has {stamp}, not {newest.stamp}")
+        if not self.mounts or not self.majority_lives():
+            return
+        written = newest.spec.mounts[0].description
+        for change in sorted(self.world.confirmed):
+            if f"<{change}>" not in written:
+                raise BreachError(6, f"change {change} is lost, {newest.stamp} has not")
+
+
+def run(seeds: range) -> tuple[list[Result], Counter[str]]:
+    """Play schedules; return those with a breach, and what all came to."""
+    breaches = []
+    totals: Counter[str] = Counter()
+    for seed in seeds:
+        result = Schedule(seed).play()
+        totals["schedules"] += 1
+        totals["terms"] += result.terms
+        totals["takeovers"] += result.takeovers
+        totals[f"settled within {5 * int(result.settled_after // 5) + 5} s"] += 1
+        if result.breach:
+            breaches.append(replace(result))
+    return breaches, totals
