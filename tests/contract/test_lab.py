@@ -175,7 +175,7 @@ async def test_headphones_hear_exactly_what_is_wired_to_them(lab: Lab) -> None:
     alice.start_jackd()
     for pitch in (440, 550):
         alice.start_player("--sine", str(pitch), client=f"sine{pitch}")
-    await start_phones(alice)
+    start_phones(alice)
 
     def wire(source: str, sink: str) -> bool:
         try:

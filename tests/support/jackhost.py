@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sessiond.cli.lab import LabHost, Program
 from sessiond.units import Frames, Hertz, Seconds
 from tests.support.ear import Pcm
-from tests.support.eventually import aeventually
+from tests.support.eventually import eventually
 
 _PORTS: Final = ("in_1", "in_2")
 
@@ -36,13 +36,13 @@ def socket_of(host: LabHost) -> Path:
     return host.folder / "phones.sock"
 
 
-async def start_phones(host: LabHost) -> Program:
+def start_phones(host: LabHost) -> Program:
     """Start headphones on a host whose JACK server runs; they are there on return."""
     door = socket_of(host)
     door.unlink(missing_ok=True)
     argv = (sys.executable, "-m", "tests.support.jackhost", "--socket", str(door))
     program = host.spawn(argv, log="phones")
-    await aeventually(door.exists, within=Seconds(10.0))
+    eventually(door.exists, within=Seconds(10.0))
     return program
 
 

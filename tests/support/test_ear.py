@@ -22,6 +22,7 @@ from tests.support.ear import (
     time_to_first_audio,
     tones,
 )
+from tests.support.eventually import every
 
 RATE = Hertz(48000)
 
@@ -249,10 +250,11 @@ async def test_listening_notes_the_head_and_when_bytes_came() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await reader.readuntil(b"\r\n\r\n")
         assert asked.startswith(b"GET /mix.ogg HTTP/1.0\r\n")
-        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: application/ogg\r\n\r\nabc")
-        await writer.drain()
-        await asyncio.sleep(0.2)
-        writer.write(b"def")
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: application/ogg\r\n\r\n")
+        async for beat in every(0.2):
+            writer.write(b"abc" if beat == 0 else b"def")
+            if beat == 1:
+                break
         writer.close()
         await writer.wait_closed()
 

@@ -1,0 +1,252 @@
+"""A jam of real agents in a lab: hosts, a station with Icecast and a time server.
+
+The station is a host of its own without an agent: somebody's Icecast. Each musician
+plays a sine of its own, so that the ear knows who is heard where.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from sessiond.cli.lab import Lab, LabHost, Program
+from sessiond.cli.lab.agentfile import Tables
+from sessiond.core.icecast_config import StationSettings, icecast_xml
+from sessiond.core.specfile import parse_spec
+from sessiond.core.stamped import Secrets
+from sessiond.units import Frames, Hertz, Seconds
+from tests.support.ear import Heard, decode, listen, tones
+from tests.support.eventually import eventually
+from tests.support.jackhost import start_phones
+
+STATION: Final = "station"
+ICECAST_PORT: Final = 8000
+SESSION: Final = "jam"
+
+SOURCE_PASSWORD: Final = "s0urce \"&<'#@^%"
+ADMIN_PASSWORD: Final = "4dmin"
+
+SINES: Final[Mapping[str, int]] = {
+    "alice": 440,
+    "bob": 550,
+    "carol": 660,
+    "dave": 770,
+    "erin": 880,
+    "frank": 990,
+}
+"""What each host plays, Hz; no two of them, and no overtones, coincide."""
+
+# Long enough for a machine with two cores that is busy with other tests.
+_AGENT_WITHIN: Final = 20.0
+
+_COMMAND_WITHIN: Final = Seconds(60.0)
+
+# What every test's session has unless it says otherwise.
+_PERIOD: Final = Frames(512)
+_RATE: Final = Hertz(48000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a command wrote and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:  # noqa: ANN401  JSON has no narrower type
+        return json.loads(self.out)
+
+
+@dataclass(slots=True, kw_only=True)
+class Jam:
+    """The lab with its station running, and what tests do in it."""
+
+    lab: Lab
+    musicians: tuple[str, ...]
+    agents: dict[str, Program] = field(default_factory=dict)
+
+    @property
+    def station(self) -> LabHost:
+        return self.lab.host(STATION)
+
+    # --- hosts ------------------------------------------------------------------
+
+    def start_audio(self, name: str, period: Frames = _PERIOD) -> None:
+        """Start a host's JACK server, its musician and its headphones."""
+        host = self.lab.host(name)
+        host.start_jackd(_RATE, period)
+        host.start_player("--sine", str(SINES[name]))
+        start_phones(host)
+
+    def start_agent(self, name: str, overrides: Tables | None = None) -> None:
+        """Start a host's agent; does not wait for it."""
+        known: Tables = {
+            "": {"peers": self._peers_of(name)},
+            "clock": {"servers": [self.station.address]},
+        }
+        merged = {**known, **(overrides or {})}
+        self.agents[name] = self.lab.host(name).start_agent(merged)
+
+    def _peers_of(self, name: str) -> list[str]:
+        others = (host for host in self.lab.hosts if host.name not in {name, STATION})
+        return [f"{host.address}:7700" for host in others]
+
+    def await_agents(self, names: Iterable[str]) -> None:
+        """Return once each of these agents answers a command."""
+        for name in names:
+            eventually(partial(self._answers, name), within=_AGENT_WITHIN)
+
+    def _answers(self, name: str) -> bool:
+        agent = self.agents[name]
+        assert agent.exit_code is None, f"{name}'s agent ended: {agent.text[-2000:]}"
+        return self.lab.host(name).agent_socket.is_socket() and (
+            self.operate(name, "hosts").code == 0
+        )
+
+    def start_all(self) -> None:
+        """Start everything on every musician's host; agents answer on return."""
+        for name in self.musicians:
+            self.start_agent(name)
+        for name in self.musicians:
+            self.start_audio(name)
+        self.await_agents(self.musicians)
+
+    # --- the operator -----------------------------------------------------------
+
+    def operate(self, name: str, *arguments: str) -> Said:
+        """Run ``sessiond`` against a host's agent, from outside."""
+        where = f"unix:{self.lab.host(name).agent_socket}"
+        argv = (str(Path(sys.executable).parent / "sessiond"), "--agent", where)
+        done = subprocess.run(
+            (*argv, *arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_COMMAND_WITHIN,
+        )
+        return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def status(self, name: str | None = None) -> dict[str, Any]:
+        """Return ``status --json`` as one host sees it; the first by default."""
+        said = self.operate(name or self.musicians[0], "status", "--json")
+        assert said.code == 0, said.err
+        document: dict[str, Any] = said.document
+        return document
+
+    def session_file(
+        self,
+        mounts: Mapping[str, Sequence[str]],
+        extra: Mapping[str, str] | None = None,
+    ) -> Path:
+        """Write a session file and return where it is.
+
+        Args:
+            mounts: Path → the hosts heard on it.
+            extra: Table header (``""`` for the top) → lines of TOML under it.
+        """
+        more = dict(extra or {})
+        folder = self.lab.folder
+        (folder / "source.password").write_text(SOURCE_PASSWORD + "\n")
+        (folder / "admin.password").write_text(ADMIN_PASSWORD + "\n")
+        lines = [
+            f"name = {json.dumps(SESSION)}",
+            f"hosts = {json.dumps(self.musicians)}",
+            more.pop("", ""),
+            "[icecast]",
+            f"host = {json.dumps(self.station.address)}",
+            f"port = {ICECAST_PORT}",
+            'source_password_file = "source.password"',
+            'admin_password_file = "admin.password"',
+        ]
+        for path, sources in mounts.items():
+            lines += [
+                "[[mount]]",
+                f'path = "{path}"',
+                f"sources = {json.dumps(sources)}",
+            ]
+        for header, text in more.items():
+            lines += [f"[{header}]", text]
+        file = folder / "session.toml"
+        file.write_text("\n".join(lines) + "\n")
+        return file
+
+    # --- the station ------------------------------------------------------------
+
+    def start_icecast(self, session_file: Path) -> Program:
+        """Start Icecast as its owner would, with the file of ``icecast-config``."""
+        spec = parse_spec(session_file.read_text()).spec
+        secrets = Secrets(source=SOURCE_PASSWORD, admin=ADMIN_PASSWORD)
+        settings = StationSettings(hostname=self.station.address, port=ICECAST_PORT)
+        config = self.station.folder / "icecast.xml"
+        config.write_text(icecast_xml(spec, secrets, settings))
+        icecast = self.station.spawn(("icecast2", "-c", str(config)))
+        eventually(self._icecast_answers, within=5)
+        return icecast
+
+    def _icecast_answers(self) -> bool:
+        try:
+            self.station.connect(self.station.address, ICECAST_PORT).close()
+        except OSError:
+            return False
+        return True
+
+    async def listen(self, path: str, seconds: float) -> Heard:
+        """Listen to a mount from the station's own host."""
+        return await listen(
+            self.station.address,
+            ICECAST_PORT,
+            path,
+            seconds=seconds,
+            connect=self.station.connect,
+        )
+
+    async def sines_on(self, path: str, seconds: float = 4.0) -> frozenset[int]:
+        """Return which sines a new listener of a mount hears at the end.
+
+        What a mount hands out first is the past, so only the last second counts.
+        """
+        pcm = decode((await self.listen(path, seconds)).body)
+        return tones(pcm.part(max(pcm.duration - 1.0, 0.0), pcm.duration))
+
+    # --- the end state ----------------------------------------------------------
+
+    def pids_of(self, name: str) -> dict[str, int]:
+        """Return each running proc of a host with its pid, as its agent says."""
+        hosts = self.status(name)["hosts"]
+        (own,) = (host for host in hosts if host["name"] == name)
+        return {p["name"]: p["pid"] for p in own["procs"] if p["state"] == "running"}
+
+    def ours_on(self, name: str) -> frozenset[str]:
+        """Return the programs on a host that a session started."""
+        started = ("jacktrip", "ffmpeg", "agent.mixdown", "agent.source")
+        lines = (command_line(pid) for pid in self.lab.host(name).processes())
+        return frozenset(word for line in lines for word in started if word in line)
+
+
+def command_line(pid: int) -> str:
+    """Return a process's arguments; empty once it is gone."""
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ""
+    return raw.replace(b"\0", b" ").decode(errors="replace")
+
+
+def expected(names: Iterable[str]) -> frozenset[int]:
+    """Return the sines of these hosts."""
+    return frozenset(SINES[name] for name in names)
+
+
+@contextmanager
+def jamming(folder: Path, *musicians: str) -> Iterator[Jam]:
+    """Open a lab for these musicians with a time server; agents are not started."""
+    with Lab("test-jam", hosts=(*musicians, STATION), folder=folder) as lab:
+        lab.host(STATION).start_chronyd()
+        yield Jam(lab=lab, musicians=musicians)

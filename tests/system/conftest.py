@@ -1,0 +1,28 @@
+"""System tests: real agents on hosts of their own, judged by ear."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.jam import Jam, jamming
+
+Jamming = Callable[..., Jam]
+
+
+@pytest.fixture
+def jam_of(tmp_path: Path) -> Iterator[Jamming]:
+    """Open a jam of the musicians that the test names; gone after the test."""
+    with ExitStack() as jams:
+
+        def opened(*musicians: str) -> Jam:
+            return jams.enter_context(jamming(tmp_path, *musicians))
+
+        yield opened
+
+
+def unmarked() -> None:
+    """Keep a module's shared programs from counting as its first test's leak."""
+    os.environ.pop("PYTEST_CURRENT_TEST", None)

@@ -1,0 +1,65 @@
+"""Whatever kills the broadcaster, another host is on every mount within 5 s."""
+
+import time
+
+import pytest
+
+from tests.support.eventually import aeventually, eventually
+from tests.support.jam import Jam, expected
+from tests.system.conftest import Jamming
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
+
+MOUNTS = {"/mix.opus": ("*",), "/dj1.ogg": ("alice",), "/dj2.mp3": ("bob",)}
+
+# The issue's: from the kill to the last mount live again.
+WITHIN = 5.0
+
+
+def sources(jam: Jam, asked: str) -> dict[str, str | None]:
+    """Return who feeds each live mount, as a host sees it."""
+    mounts = jam.status(asked)["mounts"]
+    return {m["path"]: m["host"] for m in mounts if m["state"] == "live"}
+
+
+@pytest.mark.parametrize("hosts", [("alice", "bob"), ("alice", "bob", "carol")])
+async def test_a_killed_broadcaster_is_replaced_on_every_mount_within_5_s(
+    jam_of: Jamming, hosts: tuple[str, ...]
+) -> None:
+    jam = jam_of(*hosts)
+    jam.start_all()
+    file = jam.session_file(MOUNTS)
+    jam.start_icecast(file)
+    created = jam.operate(hosts[-1], "create", str(file))
+    assert created.code == 0, created
+    first = jam.status()["broadcaster"]
+    others = [name for name in hosts if name != first]
+
+    jam.lab.host(first).kill_all()
+    killed = time.monotonic()
+
+    def replaced() -> str | None:
+        feeding = sources(jam, others[0])
+        holders = set(feeding.values())
+        assert set(feeding) == set(MOUNTS), feeding
+        assert len(holders) == 1, feeding
+        assert holders <= set(others), feeding
+        return holders.pop()
+
+    second = eventually(replaced, within=20)
+    took = time.monotonic() - killed
+    assert took <= WITHIN, f"{second} was on every mount only after {took:.1f} s"
+
+    # The first host comes back as a member like any other.
+    jam.start_agent(first)
+    jam.start_audio(first)
+    jam.await_agents([first])
+
+    async def together() -> bool:
+        sines = await jam.sines_on("/mix.opus")
+        assert sines == expected(hosts), f"the mix carries {sorted(sines)}"
+        return True
+
+    await aeventually(together, within=40)
+    assert set(sources(jam, others[0]).values()) == {second}
+    assert "agent.source" not in jam.ours_on(first)
