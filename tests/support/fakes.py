@@ -7,7 +7,7 @@ goes away, a disk fills up. Nothing here records calls.
 import asyncio
 import hashlib
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from agent.doors import Bell, Clock
 from sessiond.core.clockcheck import NtpSample
 from sessiond.core.jackgraph import JackGraph, Wire
 from sessiond.core.proc import ProcIdentity, ProcPlan, ProcSeen
+from sessiond.core.status import HostSighting
 from sessiond.errors import Broken, Unavailable
 from sessiond.units import Frames, Hertz, PortName, ProcName, Seconds
 from tests.support.fakeproc import Behaviour
@@ -353,3 +354,61 @@ class FakeNtp:
             offset=Seconds(offset),
             bound=Seconds(bound),
         )
+
+
+class FakeNetwork:
+    """A network with multicast, or one on which it is blocked."""
+
+    def __init__(self) -> None:
+        self.blocked = False
+        self._present: dict[str, HostSighting] = {}
+        self._bells: list[Bell] = []
+
+    def announce(self, sighting: HostSighting) -> None:
+        """Let an agent be seen."""
+        self._present[sighting.id] = sighting
+        self._ring()
+
+    def withdraw(self, sighting: HostSighting) -> None:
+        """Let an agent say that it goes."""
+        if self._present.pop(sighting.id, None) is not None:
+            self._ring()
+
+    def listen(self, bell: Bell) -> None:
+        """Have a bell rung at each change."""
+        self._bells.append(bell)
+
+    def seen(self) -> Sequence[HostSighting]:
+        """Return everyone, by name."""
+        return sorted(self._present.values(), key=lambda s: (s.name, s.id))
+
+    def _ring(self) -> None:
+        for bell in self._bells:
+            bell()
+
+
+class FakeDiscovery:
+    """An agent's view of a `FakeNetwork`."""
+
+    def __init__(
+        self, network: FakeNetwork, identity: HostSighting, bell: Bell = silent
+    ) -> None:
+        self._network = network
+        self._identity = identity
+        self._bell = bell
+        self._open = False
+
+    async def open(self) -> None:
+        if self._network.blocked:
+            raise Unavailable("agents can't be looked for: no multicast")
+        self._open = True
+        self._network.listen(self._bell)
+        self._network.announce(self._identity)
+
+    def sightings(self) -> Sequence[HostSighting]:
+        return self._network.seen() if self._open else ()
+
+    async def close(self) -> None:
+        if self._open:
+            self._network.withdraw(self._identity)
+            self._open = False
