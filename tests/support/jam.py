@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -114,8 +115,8 @@ class Jam:
         """Start everything on every musician's host; agents answer on return."""
         for name in self.musicians:
             self.start_agent(name)
-        for name in self.musicians:
-            self.start_audio(name)
+        with ThreadPoolExecutor() as starts:
+            list(starts.map(self.start_audio, self.musicians))
         self.await_agents(self.musicians)
 
     # --- the operator -----------------------------------------------------------
