@@ -1,7 +1,7 @@
 """The one door through which gRPC channels open, and calls over them as values."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -60,7 +60,7 @@ class Line:
 
     def __init__(self, where: str) -> None:
         self._address = parse_address(where)
-        self._channel = open_channel(self._address)
+        self._channel: grpc.aio.Channel | None = open_channel(self._address)
 
     async def ask(
         self, method: Method[Q, A], request: Q, *, within: Seconds | None
@@ -72,7 +72,7 @@ class Line:
             Unavailable: It did not answer `within`, or can't be reached.
         """
         attempt = self._attempt(method, within)
-        call = self._channel.unary_unary(method.path, bytes, bytes)
+        call = self._open.unary_unary(method.path, bytes, bytes)
         try:
             content = await call(encode(request), timeout=within)
         except grpc.aio.AioRpcError as e:
@@ -83,14 +83,14 @@ class Line:
             raise broken_off(attempt) from e
         return decode(method.reply, content)
 
-    async def follow(self, method: Method[Q, A], request: Q) -> AsyncIterator[A]:
+    async def follow(self, method: Method[Q, A], request: Q) -> AsyncGenerator[A, None]:
         """Call a method that answers again and again, and yield its answers.
 
         Raises:
             SessiondError: As in `ask`; at any step.
         """
         attempt = self._attempt(method, None)
-        call = self._channel.unary_stream(method.path, bytes, bytes)(encode(request))
+        call = self._open.unary_stream(method.path, bytes, bytes)(encode(request))
         try:
             async for content in call:
                 yield decode(method.reply, content)
@@ -105,12 +105,21 @@ class Line:
 
     async def renew(self) -> None:
         """Drop the channel and open another; calls under way become Unavailable."""
-        old, self._channel = self._channel, open_channel(self._address)
+        old, self._channel = self._open, open_channel(self._address)
         await old.close(None)
 
     async def close(self) -> None:
-        """Drop the channel."""
-        await self._channel.close(None)
+        """Drop the channel for good; closing twice is fine."""
+        # The last channel or server to be forgotten ends gRPC's polling thread.
+        old, self._channel = self._channel, None
+        if old:
+            await old.close(None)
+
+    @property
+    def _open(self) -> grpc.aio.Channel:
+        if self._channel is None:
+            raise TypeError("this line is closed")
+        return self._channel
 
     def _attempt(self, method: Method[Q, A], within: Seconds | None) -> Attempt:
         return Attempt(where=str(self._address), doing=method.doing, within=within)

@@ -1,6 +1,6 @@
 """A person's client of an agent, such as the command line; plain values in and out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final, Self
 
 from sessiond.core.spec import SessionSpec
@@ -83,7 +83,7 @@ class AgentClient:
         request = SessionRequest(name=name)
         return await self._open.ask(methods.STATUS, request, within=self._within)
 
-    def watch(self, name: SessionName | None) -> AsyncIterator[SessionStatus]:
+    def watch(self, name: SessionName | None) -> AsyncGenerator[SessionStatus, None]:
         """As `AgentApi.watch`; it ends when the iterator is closed or cancelled."""
         return self._open.follow(methods.WATCH, SessionRequest(name=name))
 

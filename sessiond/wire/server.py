@@ -2,8 +2,7 @@
 
 import os
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from errno import EADDRINUSE, EADDRNOTAVAIL
 from pathlib import Path
 from types import MappingProxyType
@@ -50,21 +49,33 @@ MOST_CALLS: Final = 256
 _HEALTH_SERVICE: Final = "grpc.health.v1.Health"
 
 
-@dataclass(frozen=True, slots=True)
 class Server:
-    """A server that listens.
+    """A server that listens; made by `open_server`.
 
     Attributes:
         addresses: As asked for, with the ports that were taken for port 0.
     """
 
-    addresses: tuple[str, ...]
-    _server: grpc.aio.Server
-    _sockets: tuple[Path, ...]
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        addresses: tuple[str, ...],
+        sockets: Iterable[Path],
+    ) -> None:
+        self.addresses = addresses
+        self._server: grpc.aio.Server | None = server
+        self._sockets = tuple(sockets)
 
     async def close(self, grace: Seconds = Seconds(0.5)) -> None:
-        """Stop listening at once, end the calls within `grace`, drop our sockets."""
-        await self._server.stop(grace)
+        """Stop listening at once, end the calls within `grace`, drop our sockets.
+
+        Closing twice is fine.
+        """
+        # The last channel or server to be forgotten ends gRPC's polling thread.
+        server, self._server = self._server, None
+        if server is None:
+            return
+        await server.stop(grace)
         for path in self._sockets:
             path.unlink(missing_ok=True)
 
@@ -100,14 +111,14 @@ async def open_server(
         options=tuple(SERVER_OPTIONS.items()), maximum_concurrent_rpcs=MOST_CALLS
     )
     await _add_services(server, served, reflection=reflection)
-    sockets = tuple(each.path for each in wanted if isinstance(each, UnixAddress))
     try:
         addresses = tuple(_bind(server, address) for address in wanted)
     except Unavailable:
         await server.stop(None)
         raise
     await server.start()
-    return Server(addresses, server, sockets)
+    sockets = (each.path for each in wanted if isinstance(each, UnixAddress))
+    return Server(server, addresses, sockets)
 
 
 async def _add_services(

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
@@ -39,7 +39,7 @@ from sessiond.wire.peer_messages import (
 Q = TypeVar("Q")
 A = TypeVar("A")
 Context = Any
-"""grpc.aio's ServicerContext; its stub lacks trailing metadata in `abort`."""
+"""grpc.aio's ServicerContext, of which the stub says less than there is."""
 
 OnFault = Callable[[str, Exception], None]
 """Told the path of a method and the bug that its answer ran into."""
@@ -71,9 +71,11 @@ class _Answers:
             try:
                 return encode(await answer(decode(method.request, content)))
             except SessiondError as e:
-                await _end(context, e)
+                _end(context, e)
             except Exception as e:  # noqa: BLE001  the rim: a bug has been reported
-                await _end(context, self._fault(method.path, e))
+                _end(context, self._fault(method.path, e))
+            # With a code that is not OK, gRPC sends no answer.
+            return b""
 
         handler = grpc.unary_unary_rpc_method_handler(handle)
         self.handlers.by_name[method.name] = handler
@@ -94,9 +96,9 @@ class _Answers:
                     if isinstance(values, AsyncGenerator):
                         await values.aclose()
             except SessiondError as e:
-                await _end(context, e)
+                _end(context, e)
             except Exception as e:  # noqa: BLE001  the rim, as above
-                await _end(context, self._fault(method.path, e))
+                _end(context, self._fault(method.path, e))
 
         handler = grpc.unary_stream_rpc_method_handler(handle)
         self.handlers.by_name[method.name] = handler
@@ -108,10 +110,16 @@ class _Answers:
         )
 
 
-async def _end(context: Context, error: SessiondError) -> NoReturn:
+def _end(context: Context, error: SessiondError) -> None:
+    """Have the call end with this error.
+
+    Not by `abort`: its exception and the call hold each other, and the server with
+    them, until the garbage collector comes by.
+    """
     failure = failure_of(error)
-    await context.abort(failure.code, failure.details, failure.trailing)
-    raise AssertionError("abort always raises") from error
+    context.set_code(failure.code)
+    context.set_details(failure.details)
+    context.set_trailing_metadata(failure.trailing)
 
 
 class _AgentAnswers:

@@ -1,0 +1,180 @@
+"""An agent's two APIs with fixed answers; what they were asked is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from sessiond.core.facts import HostFacts
+from sessiond.core.spec import HostRef, SessionSpec
+from sessiond.core.stamped import Member, Secrets, Stamp, StampedSpec
+from sessiond.core.status import (
+    AudioStatus,
+    Finding,
+    HostSighting,
+    HostStatus,
+    Phase,
+    SessionStatus,
+    Verdict,
+)
+from sessiond.errors import SessiondError
+from sessiond.units import (
+    Address,
+    Decibels,
+    HostId,
+    HostName,
+    MountPath,
+    Seconds,
+    SessionName,
+    Term,
+)
+from sessiond.wire.peer_messages import (
+    ConsiderReply,
+    ConsiderRequest,
+    HelloReply,
+    HelloRequest,
+    PeerEnvelope,
+)
+
+ALICE = HostName("alice")
+ID = HostId("0123456789abcdef" * 2)
+HERE = Address("127.0.0.1:7700")
+JAM = SessionName("jam")
+STAMP = Stamp(Term(3), 2)
+SPEC = SessionSpec(name=JAM, hosts=(HostRef(name=ALICE),))
+STAMPED = StampedSpec(stamp=STAMP, spec=SPEC, members=(Member(name=ALICE),))
+STATUS = SessionStatus(session=JAM, stamp=STAMP, phase=Phase.FORMING)
+SIGHTING = HostSighting(name=ALICE, id=ID, address=HERE, version="0.1.0")
+FACTS = HostFacts(name=ALICE, id=ID, address=HERE)
+FINDING = Finding(subject="JACK", verdict=Verdict.OK, sentence="A server runs.")
+HOST_STATUS = HostStatus(
+    name=ALICE, id=ID, address=HERE, audio=AudioStatus(jack_server="default")
+)
+
+
+class Agent:
+    """Answers people.
+
+    Attributes:
+        asked: Every call with its arguments, oldest first.
+        raises: What the next calls end with instead of an answer.
+        watching: How many callers of `watch` are still there.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.raises: Exception | None = None
+        self.watching = 0
+
+    def _note(self, *call: object) -> None:
+        self.asked.append(call)
+        if self.raises:
+            raise self.raises
+
+    async def hosts(self, wait: Seconds) -> tuple[HostSighting, ...]:
+        self._note("hosts", wait)
+        return (SIGHTING,)
+
+    async def create(self, spec: SessionSpec, secrets: Secrets) -> StampedSpec:
+        self._note("create", spec, secrets)
+        return STAMPED
+
+    async def apply(
+        self, spec: SessionSpec, secrets: Secrets, based_on: Stamp | None
+    ) -> StampedSpec:
+        self._note("apply", spec, secrets, based_on)
+        return STAMPED
+
+    async def spec(self, name: SessionName | None) -> StampedSpec:
+        self._note("spec", name)
+        return STAMPED
+
+    async def status(self, name: SessionName | None) -> SessionStatus:
+        self._note("status", name)
+        return STATUS
+
+    async def watch(self, name: SessionName | None) -> AsyncIterator[SessionStatus]:
+        self.watching += 1
+        try:
+            self._note("watch", name)
+            yield STATUS
+            yield STATUS
+            await asyncio.Event().wait()
+        finally:
+            self.watching -= 1
+
+    async def gain(
+        self,
+        session: SessionName,
+        mount: MountPath,
+        host: HostName,
+        gain_db: Decibels,
+    ) -> Stamp:
+        self._note("gain", session, mount, host, gain_db)
+        return STAMP
+
+    async def mute(self, host: HostName | None, *, muted: bool) -> None:
+        self._note("mute", host, muted)
+
+    async def leave(self) -> None:
+        self._note("leave")
+
+    async def resume(self) -> None:
+        self._note("resume")
+
+    async def handover(self, session: SessionName, host: HostName | None) -> HostName:
+        self._note("handover", session, host)
+        return ALICE
+
+    async def stop(self, name: SessionName) -> None:
+        self._note("stop", name)
+
+    async def doctor(self) -> tuple[Finding, ...]:
+        self._note("doctor")
+        return (FINDING,)
+
+    async def check(self, spec: SessionSpec) -> tuple[str, ...]:
+        self._note("check", spec)
+        return ("alice:", "  jackd")
+
+
+class Peer:
+    """Answers agents.
+
+    Attributes:
+        asked: Every call with its arguments, oldest first.
+        raises: What the next calls end with instead of an answer.
+        stuck: While True, `tell` does not answer.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.raises: SessiondError | None = None
+        self.stuck = False
+
+    def _note(self, *call: object) -> None:
+        self.asked.append(call)
+        if self.raises:
+            raise self.raises
+
+    async def hello(self, request: HelloRequest) -> HelloReply:
+        self._note("hello", request)
+        return HelloReply(sighting=SIGHTING, facts=FACTS)
+
+    async def tell(self, envelope: PeerEnvelope) -> PeerEnvelope:
+        self._note("tell", envelope)
+        if self.stuck:
+            await asyncio.Event().wait()
+        return envelope
+
+    async def consider(self, request: ConsiderRequest) -> ConsiderReply:
+        self._note("consider", request)
+        return ConsiderReply(busy_session="other")
+
+    async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:
+        self._note("give_secrets", session, secrets)
+
+    async def report(self, session: SessionName) -> HostStatus:
+        self._note("report", session)
+        return HOST_STATUS
+
+    async def mute(self, session: SessionName, *, muted: bool) -> None:
+        self._note("mute", session, muted)
