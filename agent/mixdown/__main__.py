@@ -73,7 +73,12 @@ class Desk:
             _say(f"mixing at {mixdown.report().rate_hz} Hz")
             heard, since = mixdown.periods, self._loop.time()
             while not self._ending:
-                await self._rest(_SELDOM if mixdown.settled else _SOON)
+                if settled := mixdown.settled:
+                    # The collector is off for the sake of JACK's thread, and
+                    # connections leave cycles behind. What was there at the start is
+                    # frozen, so this takes microseconds.
+                    gc.collect()
+                await self._rest(_SELDOM if settled else _SOON)
                 if self._gone:
                     raise Unavailable(self._gone)
                 mixdown.turn()
@@ -88,10 +93,6 @@ class Desk:
             async with asyncio.timeout(within):
                 await self._bell.wait()
         self._bell.clear()
-        # The collector is off for the sake of JACK's thread, and connections leave
-        # cycles behind. What was there at the start is frozen, so this takes
-        # microseconds.
-        gc.collect()
 
 
 def _answer(mixdown: "MixDown", request: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -33,9 +33,10 @@ from sessiond.units import Frames, Hertz
 # A sample in JACK is a float.
 _SAMPLE_BYTES: Final = 4
 
-# Python hands the lock from thread to thread after 5 ms, two periods of 128 frames;
-# JACK's thread can't wait that long for the control thread's turn to end.
-_SWITCH_SECONDS: Final = 0.0001
+# Python hands its lock from thread to thread after 5 ms, two periods of 128 frames;
+# JACK's thread, which lets go of the lock around each call of libjack, can't wait that
+# long for the control thread's turn to end.
+_SWITCH_SECONDS: Final = 0.00001
 
 # JACK-Client's own get_buffer() asks for the period and makes a Python buffer each
 # time: with 72 ports that is 40 µs of a period of 2.7 ms, half of the whole callback.

@@ -1,8 +1,9 @@
 """How long the process callback takes, counted without making anything."""
 
 from array import array
-from itertools import accumulate
 from typing import Final
+
+import numpy as np
 
 # Longer than the longest period anybody mixes at (1024 frames are 21 ms); what takes
 # longer counts as this, its true length is in `max_us`.
@@ -26,6 +27,7 @@ class CallbackTimes:
 
     def quantile_us(self, share: float) -> int:
         """Return the time that this share (0 to 1) of the callbacks did not exceed."""
-        counts = self._counts[:]  # a copy at once: JACK's thread goes on counting
-        rank = share * sum(counts)
-        return next(us for us, n in enumerate(accumulate(counts)) if n >= rank)
+        # In few long steps, each of which keeps JACK's thread from Python's lock for
+        # no more than 20 µs.
+        upto = np.cumsum(np.frombuffer(self._counts, dtype=np.uint64))
+        return int(np.searchsorted(upto, share * float(upto[-1])))
