@@ -1,0 +1,268 @@
+"""The elector's driver: brings events to `core.election` and performs its effects.
+
+A step is taken in one piece: nothing is awaited between deciding, storing and handing
+the messages on, so two events never interleave. It never waits for JACK.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+from agent.doors import Bell, Clock
+from sessiond.core.election import (
+    AnswerHandover,
+    ConfirmStamp,
+    Effect,
+    ElectorConfig,
+    Event,
+    HandoverRequested,
+    KeepConflict,
+    Leadership,
+    Message,
+    MessageReceived,
+    Persist,
+    Persisted,
+    Rejection,
+    RejectStamp,
+    Send,
+    StampRequested,
+    WakeAt,
+    Woke,
+    leadership,
+    start,
+    step,
+)
+from sessiond.core.stamped import Stamp, StampedSpec
+from sessiond.errors import Refused, SessiondError, Unavailable
+from sessiond.units import HostName, Seconds
+
+T = TypeVar("T")
+
+Tell = Callable[[HostName, Message], Awaitable[Sequence[Message]]]
+"""Sends a message and returns what came back; an empty answer for a lost one."""
+
+# A leader without a majority's acks loses its rights after 2.25 s; whoever asked is
+# told by then (elector: NO_MAJORITY). Twice that for wifi, and a little more.
+ANSWER_LIMIT: Final = Seconds(6.0)
+# Heartbeats to a silent host pile up for as long as a call's deadline; two a second.
+MOST_UNDER_WAY: Final = 4
+
+_REASONS: Final = {
+    Rejection.NOT_LEADER: "this host does not lead the session any more",
+    Rejection.NO_MAJORITY: "no majority of the hosts stored the change in time",
+    Rejection.CONFLICT: "the session was changed by somebody else in the meantime",
+    Rejection.STOPPED: "the session has been stopped",
+    Rejection.NO_ABLE_HOST: "no other host is able to broadcast now",
+}
+
+
+class Elector:
+    """One session's elector on this host.
+
+    Args:
+        config: Who it is.
+        persisted: What the disk knows.
+        clock: Monotonic; the event loop's own.
+        persist: Stores durably before it returns; raises Unavailable when it can't.
+        tell: Carries messages.
+        keep_conflict: Keeps the losing document of a partition.
+        changed: Rung when leadership, right or document changed.
+    """
+
+    def __init__(
+        self,
+        config: ElectorConfig,
+        persisted: Persisted,
+        *,
+        clock: Clock,
+        persist: Callable[[Persisted], None],
+        tell: Tell,
+        keep_conflict: Callable[[StampedSpec], None],
+        changed: Bell,
+    ) -> None:
+        self._clock = clock
+        self._persist = persist
+        self._tell = tell
+        self._keep_conflict = keep_conflict
+        self._changed = changed
+        self._state = start(config, persisted, clock.now())
+        self._group: asyncio.TaskGroup | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._under_way: dict[HostName, int] = {}
+        self._requests = 0
+        self._stamps: dict[int, asyncio.Future[Stamp]] = {}
+        self._handovers: dict[int, asyncio.Future[HostName]] = {}
+
+    @property
+    def leadership(self) -> Leadership:
+        """Who leads, and what this host may do, at this moment."""
+        return leadership(self._state, self._clock.now())
+
+    async def run(self) -> None:
+        """Take part in the election until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self.post(Woke())
+                await asyncio.get_running_loop().create_future()
+        finally:
+            self._group = None
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def post(self, event: Event) -> None:
+        """Take an event in and do what follows from it."""
+        self._take(event, reply_to=None)
+
+    async def receive(self, sender: HostName, message: Message) -> tuple[Message, ...]:
+        """Take a member's message in and return what is to be answered to it."""
+        return self._take(
+            MessageReceived(sender=sender, message=message), reply_to=sender
+        )
+
+    async def stamp(
+        self, document: StampedSpec, *, based_on: Stamp | None = None
+    ) -> Stamp:
+        """Have the document stamped; returns once a majority has stored it.
+
+        Raises:
+            Refused: The session was changed or stopped in the meantime.
+            Unavailable: This host does not lead, or no majority stored it in time.
+        """
+        number = self._number()
+        answer: asyncio.Future[Stamp] = asyncio.get_running_loop().create_future()
+        self._stamps[number] = answer
+        request = StampRequested(request=number, document=document, based_on=based_on)
+        return await self._answered(request, answer, self._stamps, number)
+
+    async def handover(self, to: HostName | None) -> HostName:
+        """Order another host to take over and return which; it then shows.
+
+        Raises:
+            Unavailable: This host does not lead, or no host is able.
+        """
+        number = self._number()
+        answer: asyncio.Future[HostName] = asyncio.get_running_loop().create_future()
+        self._handovers[number] = answer
+        request = HandoverRequested(request=number, to=to)
+        return await self._answered(request, answer, self._handovers, number)
+
+    async def _answered(
+        self,
+        request: Event,
+        answer: "asyncio.Future[T]",
+        waiting: "dict[int, asyncio.Future[T]]",
+        number: int,
+    ) -> T:
+        try:
+            self.post(request)
+            async with asyncio.timeout(ANSWER_LIMIT):
+                return await answer
+        except TimeoutError as e:
+            raise Unavailable(
+                f"Nothing came of it within {ANSWER_LIMIT:g} s.",
+                "Try again; `sessiond status` shows who is there.",
+            ) from e
+        finally:
+            del waiting[number]
+
+    def _number(self) -> int:
+        self._requests += 1
+        return self._requests
+
+    def _take(self, event: Event, reply_to: HostName | None) -> tuple[Message, ...]:
+        before = self._shown()
+        state, effects = step(self._state, event, self._clock.now())
+        try:
+            for effect in effects:
+                if isinstance(effect, Persist):
+                    self._persist(effect.persisted)
+        except SessiondError:
+            # As if the event had been lost: nothing that it led to may be said.
+            return ()
+        self._state = state
+        replies = [r for e in effects if (r := self._perform(e, reply_to)) is not None]
+        if self._shown() != before:
+            self._changed()
+        return tuple(replies)
+
+    def _shown(self) -> tuple[object, ...]:
+        """Return what a change of which others want to know."""
+        state = self._state
+        now = self.leadership
+        return (
+            state.persisted.stamped,
+            now.leader,
+            now.my_role,
+            now.standby,
+            now.broadcaster,
+            now.right,
+            now.grant,
+            now.watch,
+            now.heard_member,
+        )
+
+    def _perform(self, effect: Effect, reply_to: HostName | None) -> Message | None:
+        """Do one effect; returns a message that rides in the answer, if it is one."""
+        match effect:
+            case Send(to=to, message=message):
+                if to == reply_to:
+                    return message
+                self._send(to, message)
+            case WakeAt(at=at):
+                self._wake_at(at)
+            case KeepConflict(stamped=stamped):
+                self._keep_conflict(stamped)
+            case ConfirmStamp() | RejectStamp():
+                self._answer_stamp(effect)
+            case AnswerHandover():
+                self._answer_handover(effect)
+            case Persist():
+                pass
+        return None
+
+    def _wake_at(self, at: Seconds) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        pause = max(0.0, at - self._clock.now())
+        self._timer = loop.call_later(pause, self.post, Woke())
+
+    def _send(self, to: HostName, message: Message) -> None:
+        if self._group is None or self._under_way.get(to, 0) >= MOST_UNDER_WAY:
+            return
+        self._under_way[to] = self._under_way.get(to, 0) + 1
+        self._group.create_task(self._carry(to, message))
+
+    async def _carry(self, to: HostName, message: Message) -> None:
+        try:
+            replies = await self._tell(to, message)
+        finally:
+            self._under_way[to] -= 1
+        for reply in replies:
+            self.post(MessageReceived(sender=to, message=reply))
+
+    def _answer_stamp(self, effect: ConfirmStamp | RejectStamp) -> None:
+        answer = self._stamps.get(effect.request)
+        if answer is None or answer.done():
+            return
+        if isinstance(effect, ConfirmStamp):
+            answer.set_result(effect.stamp)
+        else:
+            answer.set_exception(_rejected(effect.reason))
+
+    def _answer_handover(self, effect: AnswerHandover) -> None:
+        answer = self._handovers.get(effect.request)
+        if answer is None or answer.done():
+            return
+        if effect.to is not None:
+            answer.set_result(effect.to)
+        else:
+            answer.set_exception(_rejected(effect.reason or Rejection.NO_ABLE_HOST))
+
+
+def _rejected(reason: Rejection) -> SessiondError:
+    sentence = f"It was not done: {_REASONS[reason]}."
+    if reason in {Rejection.CONFLICT, Rejection.STOPPED}:
+        return Refused(sentence, "Look at `sessiond status`, then ask again.")
+    return Unavailable(sentence, "Look at `sessiond status`, then ask again.")
