@@ -1,22 +1,19 @@
 """Commands beside a running session: check, icecast-config, doctor."""
 
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from sessiond.cli.arguments import FILE, json_flag
-from sessiond.cli.document import as_text, doctor_document, plans_document
+from sessiond.cli.document import as_text, doctor_document
 from sessiond.cli.files import read_secrets, read_spec, require_passwords
 from sessiond.cli.localchecks import agent_absent, local_findings
 from sessiond.cli.operator import Operator
+from sessiond.cli.plans import plan_lines, plans_document
 from sessiond.cli.render import findings_picture
 from sessiond.cli.screen import console
 from sessiond.core.icecast_config import StationSettings, icecast_xml
-from sessiond.core.plan import HostPlan
 from sessiond.core.rehearsal import STATION_PORT, rehearse
-from sessiond.core.sourcing import ffmpeg_argv
 from sessiond.core.spec import SessionSpec
 from sessiond.core.status import Finding, Verdict
 from sessiond.errors import Broken, Refused, Unavailable
@@ -45,19 +42,9 @@ def check(operator: Operator, file: Path, as_json: bool) -> None:  # noqa: FBT00
         return
     for host, plan in plans.items():
         click.echo(f"{host}:")
-        for line in _plan_lines(plan):
+        for line in plan_lines(plan):
             click.echo(f"  {line}")
     click.echo(f"{file} is a good session file for {_sizes(written.spec)}.")
-
-
-def _plan_lines(plan: HostPlan) -> Iterator[str]:
-    for proc in plan.procs:
-        settings = (f"{key}={proc.env[key]}" for key in sorted(proc.env))
-        yield f"{proc.name}: {shlex.join((*settings, *proc.argv))}"
-    for name, order in plan.sources.items():
-        yield f"{name} encodes with: {shlex.join(ffmpeg_argv(order))}"
-    for wire in sorted(plan.wires):
-        yield f"wire: {wire.source} → {wire.destination}"
 
 
 def _sizes(spec: SessionSpec) -> str:

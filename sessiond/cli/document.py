@@ -3,12 +3,10 @@
 import json
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sessiond.core.conditions import Condition
-from sessiond.core.plan import HostPlan
-from sessiond.core.sourcing import ffmpeg_argv
 from sessiond.core.spec import SessionSpec
 from sessiond.core.specwriter import format_spec
 from sessiond.core.stamped import Stamp, StampedSpec
@@ -24,7 +22,6 @@ from sessiond.core.status import (
     SessionStatus,
     StripLevel,
 )
-from sessiond.units import HostName
 
 Document = dict[str, Any]
 
@@ -98,14 +95,6 @@ def spec_keys(spec: SessionSpec) -> Document:
     }
 
 
-def plans_document(session: str, plans: Mapping[HostName, HostPlan]) -> Document:
-    """Return ``check --json``: what each host would run and wire."""
-    return {
-        "session": session,
-        "hosts": [{"name": name, **_plan(plan)} for name, plan in plans.items()],
-    }
-
-
 def doctor_document(findings: Iterable[Finding]) -> Document:
     """Return ``doctor --json``."""
     found = [
@@ -118,26 +107,6 @@ def doctor_document(findings: Iterable[Finding]) -> Document:
         for finding in findings
     ]
     return {"findings": found}
-
-
-def _plan(plan: HostPlan) -> Document:
-    return {
-        "procs": [
-            {
-                "name": proc.name,
-                "program": proc.program,
-                "argv": list(proc.argv),
-                "env": dict(proc.env),
-                "needs": sorted(proc.needs),
-            }
-            for proc in plan.procs
-        ],
-        "encoders": [
-            {"name": name, "argv": list(ffmpeg_argv(order))}
-            for name, order in plan.sources.items()
-        ],
-        "wires": [[wire.source, wire.destination] for wire in sorted(plan.wires)],
-    }
 
 
 def _plain(value: object) -> object:

@@ -53,8 +53,9 @@ async def follow_forming(
             f"{name} is not as asked after {wait:g} s: {listed(lacks, last='and')}.",
             f"It goes on forming; look again with sessiond status {name}.",
         )
-    for mount in latest.mounts:
-        click.echo(f"Listen: {mount.url}")
+    if not operator.on_terminal:  # the last picture shows them
+        for mount in latest.mounts:
+            click.echo(f"Listen: {mount.url}")
     _report_missing(standing(latest, found).missing)
 
 

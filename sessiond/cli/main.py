@@ -92,24 +92,25 @@ def run(
     arguments: Sequence[str] | None = None, operator: Operator | None = None
 ) -> int:
     """Run one command and return its exit code; None stands for this process's own."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = commands.main(
-            arguments, prog_name="sessiond", standalone_mode=False, obj=operator
-        )
+        with commands.make_context("sessiond", words, obj=operator) as context:
+            commands.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as e:
+        return e.exit_code
     except SessiondError as e:
         return _complain(e)
     except click.ClickException as e:
         return _complain(_refused(e))
-    except click.Abort:
-        click.echo("interrupted", err=True)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\ninterrupted", err=True)
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader has gone (`| head`): nobody is left to tell, and Python would
         # complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def _refused(usage: click.ClickException) -> Refused:

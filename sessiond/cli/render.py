@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from sessiond.core.conditions import Condition, Severity
+from sessiond.core.election import Liveness
 from sessiond.core.status import (
-    AudioStatus,
     ClockStatus,
     Finding,
     HostSighting,
     HostStatus,
     LinkStatus,
+    MountState,
     MountStatus,
     SessionStatus,
     Verdict,
@@ -58,11 +59,11 @@ _STYLE: Final[Mapping[str, str]] = MappingProxyType(
 def status_picture(status: SessionStatus) -> RenderableType:
     """Return the one picture of a session: who plays, who is linked, what is heard."""
     tables = [_hosts(status), _links(status.links), _mounts(status.mounts)]
-    return Group(
-        _headline(status),
-        *(Padding(table, (1, 0, 0, 0)) for table in tables if table.row_count),
-        *_troubles(status),
-    )
+    blocks: list[RenderableType] = [table for table in tables if table.row_count]
+    lines = (_listen(status.mounts), _troubles(status))
+    blocks += [Group(*some) for each in lines if (some := tuple(each))]
+    spaced = (Padding(block, (1, 0, 0, 0)) for block in blocks)
+    return Group(_headline(status), *spaced)
 
 
 def hosts_picture(sightings: Sequence[HostSighting]) -> RenderableType:
@@ -78,7 +79,7 @@ def hosts_picture(sightings: Sequence[HostSighting]) -> RenderableType:
 
 def findings_picture(findings: Iterable[Finding]) -> RenderableType:
     """Return what `doctor` found, each with its cure below."""
-    table = _table("CHECKED", "VERDICT", "FINDING", wrap=True)
+    table = _table("CHECKED", "VERDICT", "FINDING")
     for finding in findings:
         words = Text(finding.sentence)
         if finding.hint and finding.verdict is not Verdict.OK:
@@ -106,7 +107,7 @@ def _hosts(status: SessionStatus) -> Table:
         table.add_row(
             _host_name(host),
             _word(host.state),
-            _audio(audio),
+            _audio(host),
             f"{audio.dsp_load:.0%}" if audio.rate_hz else _NOTHING,
             str(audio.xruns) if audio.rate_hz else _NOTHING,
             _clock(host.clock),
@@ -122,9 +123,10 @@ def _host_name(host: HostStatus) -> Text:
     return text
 
 
-def _audio(audio: AudioStatus) -> str:
+def _audio(host: HostStatus) -> str:
+    audio = host.audio
     if not audio.rate_hz:
-        return "no JACK"
+        return _NOTHING if host.state is Liveness.GONE else "no JACK"
     return f"{audio.rate_hz / 1000:g} kHz / {audio.period_frames}"
 
 
@@ -150,7 +152,7 @@ def _links(links: Iterable[LinkStatus]) -> Table:
 
 
 def _mounts(mounts: Iterable[MountStatus]) -> Table:
-    table = _table("MOUNT", "STATE", "FROM", "FORMAT", "LISTENERS", "PEAK", "LISTEN AT")
+    table = _table("MOUNT", "STATE", "FROM", "FORMAT", "LISTENERS", "PEAK")
     for mount in mounts:
         rate = f" {mount.bitrate_kbps}" if mount.bitrate_kbps else ""
         table.add_row(
@@ -160,9 +162,15 @@ def _mounts(mounts: Iterable[MountStatus]) -> Table:
             f"{mount.format}{rate}",
             str(mount.listeners),
             _decibels(mount.peak_db),
-            Text(mount.url or _NOTHING),
         )
     return table
+
+
+def _listen(mounts: Iterable[MountStatus]) -> Iterator[RenderableType]:
+    """Yield where to listen, a line a mount, never folded: it is there to be copied."""
+    for mount in mounts:
+        if mount.state is MountState.LIVE:
+            yield Text(f"Listen: {mount.url}", no_wrap=True, overflow="ignore")
 
 
 def _troubles(status: SessionStatus) -> Iterator[RenderableType]:
@@ -173,9 +181,8 @@ def _troubles(status: SessionStatus) -> Iterator[RenderableType]:
         *((mount.path, c) for mount in status.mounts for c in mount.conditions),
     ]
     found.sort(key=lambda pair: pair[1].severity is not Severity.ERROR)
-    for number, (where, condition) in enumerate(dict.fromkeys(found)):
-        top = 1 if number == 0 else 0
-        yield Padding(_trouble(where, condition), (top, 0, 0, 0))
+    for where, condition in dict.fromkeys(found):
+        yield _trouble(where, condition)
 
 
 def _trouble(where: str, condition: Condition) -> Text:
@@ -187,10 +194,10 @@ def _trouble(where: str, condition: Condition) -> Text:
     return text
 
 
-def _table(*heads: str, wrap: bool = False) -> Table:
+def _table(*heads: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
-        table.add_column(head, no_wrap=not wrap, overflow="fold")
+        table.add_column(head, overflow="fold")
     return table
 
 

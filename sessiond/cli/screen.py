@@ -11,5 +11,8 @@ WIDE = 160
 def console(operator: Operator) -> Console:
     """Return standard output as `rich` sees it."""
     return Console(
-        width=None if operator.on_terminal else WIDE, highlight=False, markup=False
+        width=None if operator.on_terminal else WIDE,
+        force_terminal=operator.on_terminal,
+        highlight=False,
+        markup=False,
     )

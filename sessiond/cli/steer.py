@@ -62,8 +62,6 @@ def apply(operator: Operator, file: Path, yes: bool) -> None:  # noqa: FBT001
 
     \b
     Example:
-      sessiond spec friday-jam > friday-jam.toml
-      (edit friday-jam.toml)
       sessiond apply friday-jam.toml
     """  # noqa: D301
     written = read_spec(file)
