@@ -59,7 +59,7 @@ class Feed:
         self._opened = False
         self._joined = False
         self._encoding = False
-        self._gone = False
+        self._gone = ""
         self._lease: Lease | None = None
         self._put_lease: Lease | None = None
         self._state = SourceState.WAITING
@@ -97,7 +97,7 @@ class Feed:
             path=self._order.path,
             state=self._state,
             detail=self._detail,
-            grant=lease.grant if lease else 0,
+            grant=self.used,
             term=lease.term if lease else Term(0),
             role=lease.role if lease else None,
             bytes_sent=self._bytes_sent,
@@ -153,7 +153,7 @@ class Feed:
         """Feed an accepted PUT until it is over, then end it."""
         self._waiting = bytearray(self._framing.opening())
         self._bytes_sent, self._moved_at = 0, None
-        self._opened, self._joined, self._gone = True, False, False
+        self._opened, self._joined, self._gone = True, False, ""
         self._become(SourceState.LIVE)
         try:
             async with asyncio.TaskGroup() as group:
@@ -166,15 +166,14 @@ class Feed:
             await put.close()
 
     async def _watch(self, put: Put) -> None:
-        await put.ended()
-        self._gone = True
+        self._gone = await put.ended()
         self._bell.set()
 
     async def _pump(self, put: Put) -> None:
         """Send what the encoder gives, until the right or the connection ends."""
         while (lease := self._lease) is not None:
             if self._gone:
-                self._become(SourceState.LOST, "Icecast closed the connection.")
+                self._become(SourceState.LOST, self._gone)
                 return
             # Checked before every write: after a pause this comes first.
             if not lease.is_fresh(self._now()):

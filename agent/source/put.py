@@ -23,6 +23,10 @@ STALL_SECONDS: Final = Seconds(5.0)
 # Of an answer: its head, and of a refusal's page as much as holds the reason.
 _ANSWER_BYTES: Final = 8192
 
+# What may wait in the kernel: half a second of FLAC, which also fills a long line; more
+# would hide a stall and be sent, late, after a pause.
+_KERNEL_BYTES: Final = 65536
+
 # How long a clean end may take to hand over its last bytes.
 _CLOSE_SECONDS: Final = Seconds(1.0)
 
@@ -44,14 +48,17 @@ class Put:
         self._reader = reader
         self._writer = writer
 
-    async def ended(self) -> None:
-        """Return once Icecast has closed the connection."""
+    async def ended(self) -> str:
+        """Return once the connection is over, with the reason as one sentence."""
         try:
             # Whatever else it says (2.5 ends with a 200) is of no use to anybody.
             while await self._reader.read(_ANSWER_BYTES):
                 pass
-        except OSError:
-            return
+        except TimeoutError:  # the kernel's, from TCP_USER_TIMEOUT
+            return f"Icecast acknowledged nothing for {STALL_SECONDS:g} s."
+        except OSError as e:
+            return f"The connection to Icecast is gone: {e.strerror or e}."
+        return "Icecast closed the connection."
 
     async def send(self, payload: bytes) -> None:
         """Hand bytes to the kernel, all of them.
@@ -131,6 +138,7 @@ async def _connect(
     # connection by itself, long before its buffer is full and a send stalls.
     opened = writer.get_extra_info("socket")
     milliseconds = int(STALL_SECONDS * 1000)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     # Nothing waits in this process: a send is over when the kernel has it all.
     writer.transport.set_write_buffer_limits(high=0)

@@ -119,8 +119,9 @@ class SourceReport:
     """What a source says of itself.
 
     Attributes:
-        grant: The one that its present or last accepted PUT used; 0 before any.
-        term: The same PUT's term.
+        grant: The last one that was used up, by an accepted PUT or a denial; 0
+            before any. Only a larger one opens the next PUT.
+        term: As in the present or last accepted PUT's label; so is the role.
         bytes_sent: On the present PUT, as far as the kernel took them.
         moved_ago: Since the last of those bytes; None before any.
         detail: One sentence; never holds a secret.
