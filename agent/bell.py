@@ -10,13 +10,13 @@ class TurnBell:
     """Wakes one waiting task; may be rung from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._rung = asyncio.Event()
 
     def __call__(self) -> None:
         """Ring; a loop that has closed hears nothing."""
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._rung.set)
+            self.loop.call_soon_threadsafe(self._rung.set)
 
     async def wait(self, within: Seconds) -> None:
         """Return at the first ring since the last wait, or after `within`."""

@@ -94,7 +94,13 @@ class Jack(Protocol):
     """One JACK server's graph."""
 
     async def look(self) -> JackGraph | None:
-        """Return the graph, joining the server when needed; None without one."""
+        """Return the graph, joining the server when needed; None without one.
+
+        While there is none, the bell rings each second, so that its return is noticed.
+
+        Raises:
+            Broken: There is no libjack on this computer.
+        """
         ...
 
     async def connect(self, wire: Wire) -> None:
@@ -130,7 +136,10 @@ class Discovery(Protocol):
         ...
 
     def sightings(self) -> Sequence[HostSighting]:
-        """Return the agents seen and not yet said to be gone, by name; bounded."""
+        """Return the agents seen and not yet said to be gone, by name; bounded.
+
+        This agent is among them. Two ids of one name are two sightings.
+        """
         ...
 
     async def close(self) -> None:

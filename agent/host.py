@@ -16,7 +16,9 @@ from sessiond.core.configfile import AgentConfig
 from sessiond.core.election import Leadership
 from sessiond.core.facts import HostFacts
 from sessiond.core.lifecycle import Lifecycle
+from sessiond.core.onair import MountSeen
 from sessiond.core.plan import HostPlan
+from sessiond.core.sourcing import SourceReport
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import ClockStatus, HostSighting, Verdict
 from sessiond.core.view import HostSetup, SessionView
@@ -33,7 +35,7 @@ class Host:
 
     Attributes:
         consented: See `SessionView`.
-        secrets: Icecast's passwords of the present session.
+        secrets: Icecast's passwords of the session named in `secrets_of`.
         peer_facts: Each member's own word, newest.
         peer_offsets: Each member's clock minus ours, with its bound.
         generations: How often this host asked for a new start of each link.
@@ -43,6 +45,9 @@ class Host:
         jack_since: When the JACK server was first seen in its present life.
         store_error: Why the last write failed; empty when it did not.
         leadership: Asks the present elector; None outside a session.
+        mounts: Icecast's status as last read; None when it did not answer.
+        sources: What each source process last reported.
+        station_heard: When Icecast last answered.
         settled: True when the last turn had no effect.
     """
 
@@ -51,11 +56,14 @@ class Host:
     setup: HostSetup
     clock: Clock
     store: Store
+    boot_id: str = ""
     codecs_missing: tuple[str, ...] = ()
     consented: bool = True
+    leaving: bool = False
     muted: bool = False
     conflict: bool = False
     secrets: Secrets = field(default_factory=Secrets)
+    secrets_of: str = ""
     peer_facts: dict[HostName, HostFacts] = field(default_factory=dict)
     peer_offsets: dict[HostName, tuple[Seconds, Seconds]] = field(default_factory=dict)
     generations: dict[HostName, int] = field(default_factory=dict)
@@ -68,6 +76,8 @@ class Host:
     jack_since: Seconds | None = None
     store_error: str = ""
     leadership: Callable[[], Leadership | None] = lambda: None
+    mounts: tuple[MountSeen, ...] | None = None
+    sources: Mapping[ProcName, SourceReport] = field(default_factory=dict)
     station_heard: Seconds | None = None
     settled: bool = False
 
@@ -107,6 +117,7 @@ class Host:
             clock=self.clock_status(),
             muted=self.muted,
             consented=self.consented,
+            leaving=self.leaving,
             foreign_jack=self.observed.graph is not None and not owns_jack,
             conflict=self.conflict,
         )
@@ -138,7 +149,7 @@ class Host:
         return (
             self.observed.graph is not None
             and not self.codecs_missing
-            and bool(self.secrets.source or self.secrets.mounts)
+            and self.secrets_of == doc.spec.name
             and self.hears_station()
             and not (
                 doc.spec.clock.required and self.clock_verdict.verdict is Verdict.FAIL

@@ -9,6 +9,7 @@ from agent.doors import Clock, Jack, Procs
 from agent.mixdown.messages import REPORT, report_from_json
 from agent.steering import ask
 from sessiond.core.changes import Observed
+from sessiond.core.jackgraph import JackGraph
 from sessiond.core.lifecycle import SpawnFailed
 from sessiond.core.linkstats import LinkSeen, read_log
 from sessiond.core.mixmatrix import MixReport
@@ -63,7 +64,7 @@ class Observer:
         """Look at everything once; nothing here waits longer than a report."""
         procs = dict(self._procs.seen())
         failed, self.failed = self.failed, {}
-        graph, mix = await asyncio.gather(self._jack.look(), self._mix(procs))
+        graph, mix = await asyncio.gather(self._look(), self._mix(procs))
         return Observed(
             procs=procs,
             graph=graph,
@@ -74,6 +75,13 @@ class Observer:
             ordered=dict(self.ordered),
             mounts=self._mounts(),
         )
+
+    async def _look(self) -> JackGraph | None:
+        try:
+            return await self._jack.look()
+        except SessiondError:
+            # No libjack here: the same as no server; `doctor` names the package.
+            return None
 
     async def _mix(self, procs: Mapping[ProcName, ProcSeen]) -> MixReport | None:
         seen = procs.get(ProcName(MIXDOWN))

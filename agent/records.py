@@ -12,8 +12,9 @@ from sessiond.core.lifecycle import Lifecycle, Running
 from sessiond.core.proc import ProcIdentity, ProcPlan
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Refused, SessiondError
-from sessiond.units import HostId, ProcName, Seconds
+from sessiond.units import HostId, ProcName, Seconds, SessionName
 from sessiond.wire.convert import decode, encode
+from sessiond.wire.peer_messages import GiveSecretsRequest
 
 IDENTITY = "identity"
 PROCS = "procs"
@@ -112,25 +113,38 @@ def load_home(store: Store) -> Home | None:
         return None
 
 
-def save_home(host: Host, home: Home) -> None:
-    """Remember where this agent runs."""
+def remember(host: Host) -> None:
+    """Write down where this agent runs and what its owner said there."""
+    home = Home(
+        boot_id=host.boot_id,
+        advertise=host.config.advertise,
+        muted=host.muted,
+        consented=host.consented,
+    )
     save(host, HOME, encode(home))
 
 
-def load_secrets(store: Store) -> Secrets:
-    """Return the stored passwords of the session; empty ones without any."""
+def set_muted(host: Host, *, muted: bool) -> None:
+    """Close or open this host's inputs, and remember it."""
+    host.muted = muted
+    remember(host)
+
+
+def load_secrets(store: Store) -> GiveSecretsRequest | None:
+    """Return the stored passwords and the session that they are of."""
     content = store.load(SECRETS)
     try:
-        return Secrets() if content is None else decode(Secrets, content)
+        return None if content is None else decode(GiveSecretsRequest, content)
     except Refused:
-        return Secrets()
+        return None
 
 
-def save_secrets(host: Host, passwords: Secrets) -> None:
+def save_secrets(host: Host, session: SessionName, passwords: Secrets) -> None:
     """Store the passwords in their own 0600 file.
 
     Raises:
         Unavailable: They could not be stored.
     """
-    host.store.save_secret(SECRETS, encode(passwords))
-    host.secrets = passwords
+    given = GiveSecretsRequest(session=session, secrets=passwords)
+    host.store.save_secret(SECRETS, encode(given))
+    host.secrets, host.secrets_of = passwords, session

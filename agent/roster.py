@@ -5,17 +5,18 @@ hello says who is there. What is here is bounded: strangers can't fill it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agent.doors import Clock, Discovery
+from agent.doors import Discovery
+from agent.host import Host
 from sessiond.core.facts import HostFacts
 from sessiond.core.status import HostSighting
 from sessiond.errors import SessiondError
 from sessiond.units import Address, HostId, HostName, Seconds
-from sessiond.wire.client import PeerClient
-from sessiond.wire.messages import HelloReply, HelloRequest
+from sessiond.wire.peer_client import PeerClient
+from sessiond.wire.peer_messages import HelloReply, HelloRequest
 
 HELLO_WITHIN: Final = Seconds(1.0)
 # A known agent is asked again this often; one that does not answer, sooner.
@@ -44,31 +45,33 @@ class Roster:
     """Keeps the agents found and one line to each address.
 
     Args:
-        clock: Monotonic.
-        peers: Addresses from the configuration.
-        discovery: None where mDNS is off.
-        introduce: Returns this agent's own sighting.
+        host: This host, which introduces itself.
         bell: Rung when somebody new was found.
+
+    Attributes:
+        discovery: None where mDNS is off.
     """
 
     def __init__(
         self,
         *,
-        clock: Clock,
-        peers: Sequence[Address],
-        discovery: Discovery | None,
-        introduce: Callable[[], HelloReply],
+        host: Host,
         bell: Callable[[], None],
     ) -> None:
-        self._clock = clock
-        self._static = tuple(peers)
-        self._discovery = discovery
-        self._introduce = introduce
+        self._host = host
+        self._clock = host.clock
+        self._static = host.config.peers
+        self.discovery: Discovery | None = None
         self._bell = bell
         self._found: dict[HostId, Found] = {}
         self._asked: dict[Address, Seconds] = {}
         self._lines: dict[Address, PeerClient] = {}
         self._look = asyncio.Event()
+        self._hints: set[Address] = set()
+
+    def introduce(self) -> HelloReply:
+        """Return this agent's own word about itself."""
+        return HelloReply(sighting=self._host.sighting(), facts=self._host.facts())
 
     def line(self, address: Address) -> PeerClient:
         """Return the line to an address, opened on its first call."""
@@ -78,7 +81,7 @@ class Roster:
 
     def found(self) -> Mapping[HostId, Found]:
         """Return every proven agent, this one included, by id."""
-        me = self._introduce()
+        me = self.introduce()
         mine = Found(sighting=me.sighting, facts=me.facts, at=self._clock.now())
         return {**self._found, me.sighting.id: mine}
 
@@ -95,7 +98,7 @@ class Roster:
 
     def note(self, reply: HelloReply) -> None:
         """Take an agent's own word, wherever it came from."""
-        me = self._introduce().sighting.id
+        me = self.introduce().sighting.id
         known = reply.sighting.id in self._found
         if reply.sighting.id == me or (not known and len(self._found) >= MOST_FOUND):
             return
@@ -105,6 +108,12 @@ class Roster:
         if not known:
             self._bell()
 
+    def hint(self, address: Address) -> None:
+        """Note where an agent says it is; it is asked at the next look."""
+        if len(self._hints) < MOST_FOUND and address not in self._hints:
+            self._hints.add(address)
+            self._look.set()
+
     def look(self) -> None:
         """Have the network looked at now: something was seen on it."""
         self._look.set()
@@ -112,7 +121,7 @@ class Roster:
     async def ask(self, address: Address) -> Found | None:
         """Say hello to one address now; None when nobody answers."""
         self._asked[address] = self._clock.now()
-        request = HelloRequest(sender=self._introduce().sighting)
+        request = HelloRequest(sender=self.introduce().sighting)
         try:
             reply = await self.line(address).hello(request, within=HELLO_WITHIN)
         except SessiondError:
@@ -143,9 +152,9 @@ class Roster:
 
     def candidates(self) -> frozenset[Address]:
         """Return every address at which an agent may be."""
-        seen = self._discovery.sightings() if self._discovery else ()
-        mine = self._introduce().sighting.address
-        hints = {s.address for s in seen} | set(self._static)
+        seen = self.discovery.sightings() if self.discovery else ()
+        mine = self.introduce().sighting.address
+        hints = {s.address for s in seen} | set(self._static) | self._hints
         return frozenset(hints - {mine})
 
     def _due(self) -> list[Address]:
@@ -169,4 +178,7 @@ class Roster:
             if now - found.at > FORGET_AFTER:
                 del self._found[host_id]
         wanted = hints | {f.sighting.address for f in self._found.values()}
+        answered = {f.sighting.address for f in self._found.values()}
+        tried = {a for a in self._hints if now - self._asked.get(a, now) > FORGET_AFTER}
+        self._hints -= tried - answered
         self._asked = {a: t for a, t in self._asked.items() if a in wanted}

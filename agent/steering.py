@@ -55,11 +55,17 @@ class SteeringServer:
         self._inode = 0
 
     async def __aenter__(self) -> Self:
-        listening = _bind(self._path)
-        self._inode = self._path.stat().st_ino
+        if _answers(self._path):
+            raise Unavailable(f"another process already answers on {self._path}")
+        # Made beside its place and moved there once it listens: whoever sees the file
+        # is answered, and a stale file is replaced in the same moment.
+        beside = self._path.with_name(f"{self._path.name}~")
+        made = _bind(beside)
         self._server = await asyncio.start_unix_server(
-            self._serve, sock=listening, limit=LINE_LIMIT
+            self._serve, sock=made, limit=LINE_LIMIT
         )
+        beside.rename(self._path)
+        self._inode = self._path.stat().st_ino
         return self
 
     async def __aexit__(
@@ -174,12 +180,10 @@ def _no_constant(name: str) -> Json:
 
 
 def _bind(path: Path) -> socket.socket:
-    """Return a listening-to-be socket at `path`, readable by its owner alone."""
-    if _answers(path):
-        raise Unavailable(f"another process already answers on {path}")
-    path.unlink(missing_ok=True)
+    """Return a socket at `path` that its owner alone may connect to."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        path.unlink(missing_ok=True)
         made.bind(str(path))
         # Nobody can connect before listen(), so there is no moment of openness.
         path.chmod(0o600)
@@ -187,7 +191,7 @@ def _bind(path: Path) -> socket.socket:
         made.close()
         raise Broken(
             f"the socket {path} can't be made: {e.strerror or e}",
-            "a socket's path has at most 107 characters, in a folder of one's own",
+            "a socket's path has at most 106 characters, in a folder of one's own",
         ) from e
     return made
 

@@ -54,11 +54,11 @@ def judge(
         *_clock(view.clock, around.clock_reason),
         *_procs(lifecycles),
         *_store(around),
+        *_consent(view),
     ]
     doc = view.running
     if doc is not None:
         found += [
-            *_consent(view),
             *_formats(view, doc),
             *_links(view, doc, observed, now),
             *_station(view, doc, observed),
@@ -165,11 +165,11 @@ def _store(around: Circumstances) -> Iterable[Condition]:
 
 
 def _consent(view: SessionView) -> Iterable[Condition]:
-    if not view.consented:
+    if view.stamped and not view.stamped.stopped and not view.consented:
         yield error(
             Reason.AWAITING_CONSENT,
-            f"{view.me} booted into a running session and heard no member yet, so "
-            "its inputs stay closed.",
+            f"{view.me} came back into a session and has heard no member yet, so it "
+            "starts nothing.",
             f"Run `sessiond resume` on {view.me} to go on.",
         )
     if view.conflict:

@@ -76,6 +76,8 @@ class HostPlan:
 
 def plan_host(view: SessionView) -> HostPlan:
     """Return what this view's host should be doing now."""
+    if view.leaving:
+        return HostPlan()
     doc = view.running
     jack = _jackd(view, doc)
     if doc is None:
@@ -267,8 +269,7 @@ def _wires(
     airing: bool,
 ) -> frozenset[Wire]:
     audio, n = view.setup.audio, doc.spec.links.channels
-    open_mic = view.consented and not view.muted
-    inputs: tuple[PortName, ...] = audio.inputs if open_mic else ()
+    inputs: tuple[PortName, ...] = () if view.muted else audio.inputs
     peers = tuple(_peer(view, link) for link in links)
     wires: set[Wire] = set()
     for peer in peers:

@@ -40,7 +40,9 @@ class SessionView:
         stamped: None while the host is in no session.
         facts: The newest facts of each member that was ever heard, ours included.
         liveness: What the elector knows of each member.
-        consented: False from a boot until a member was heard or the owner resumed.
+        consented: False from a boot until a member was heard or the owner resumed:
+            until then this host starts nothing, so no microphone is open.
+        leaving: The agent is about to end, with all that it runs.
         foreign_jack: A JACK server runs here that we did not start.
         conflict: A losing document of a partition lies beside ours.
     """
@@ -57,6 +59,7 @@ class SessionView:
     clock: ClockStatus = field(default_factory=ClockStatus)
     muted: bool = False
     consented: bool = True
+    leaving: bool = False
     foreign_jack: bool = False
     conflict: bool = False
 
@@ -71,4 +74,4 @@ class SessionView:
         doc = self.stamped
         if doc is None or doc.stopped or self.me not in doc.spec.host_names:
             return None
-        return doc
+        return doc if self.consented and not self.leaving else None

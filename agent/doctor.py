@@ -1,0 +1,161 @@
+"""Look this host over: what a session needs, whether it is there, and the cure."""
+
+import resource
+from collections.abc import Iterator
+
+from agent.adapters.ffmpeg import codecs
+from agent.adapters.os_procs import PACKAGES, programs
+from agent.host import Host
+from sessiond.core.spec import Codec
+from sessiond.core.status import Finding, Verdict
+from sessiond.errors import Broken
+
+
+async def look_over(host: Host) -> tuple[Finding, ...]:
+    """Return what was looked at, in the order in which a person would mend it."""
+    return (
+        *_programs(),
+        *_jack(host),
+        _realtime(host),
+        await _codecs(),
+        _network(host),
+        _clock(host),
+        *_station(host),
+        Finding(
+            subject="trust",
+            verdict=Verdict.WARN,
+            sentence="Agents obey everybody who reaches their port: trusted network "
+            "only.",
+            hint="Keep ports 7700 and 4464-5464 closed towards the internet.",
+        ),
+    )
+
+
+def _programs() -> Iterator[Finding]:
+    for name, path in programs().items():
+        if path is None:
+            yield Finding(
+                subject=name,
+                verdict=Verdict.FAIL,
+                sentence=f"The program {name} is missing.",
+                hint=f"Install the Debian package {PACKAGES[name]}.",
+            )
+        else:
+            yield Finding(
+                subject=name, verdict=Verdict.OK, sentence=f"{name} is there."
+            )
+
+
+def _jack(host: Host) -> Iterator[Finding]:
+    audio, graph = host.setup.audio, host.observed.graph
+    if graph is None:
+        yield Finding(
+            subject="JACK",
+            verdict=Verdict.FAIL,
+            sentence=f'No JACK server named "{audio.jack_server}" answers.',
+            hint='Start it, or set start = "if-absent" in agent.toml.',
+        )
+        return
+    yield Finding(
+        subject="JACK",
+        verdict=Verdict.OK,
+        sentence=f'"{audio.jack_server}" runs at {graph.rate_hz} Hz, '
+        f"{graph.period_frames} frames, {graph.xruns} xruns so far.",
+    )
+    absent = [p for p in (*audio.inputs, *audio.outputs) if p not in graph.ports]
+    if absent:
+        yield Finding(
+            subject="JACK ports",
+            verdict=Verdict.WARN,
+            sentence=f"Not in JACK's graph: {', '.join(absent)}.",
+            hint="Plug the device in, or name other ports in agent.toml.",
+        )
+
+
+def _realtime(host: Host) -> Finding:
+    if host.setup.may_realtime:
+        return Finding(
+            subject="real time",
+            verdict=Verdict.OK,
+            sentence="This user may use real-time scheduling.",
+        )
+    return Finding(
+        subject="real time",
+        verdict=Verdict.WARN,
+        sentence="This user may not use real-time scheduling; expect dropouts.",
+        hint="Install jackd2 with real-time priority and join the group audio.",
+    )
+
+
+def may_realtime() -> bool:
+    """Tell whether the limits of this process allow real-time priority 70."""
+    _, hard = resource.getrlimit(resource.RLIMIT_RTPRIO)
+    # 70 is what `core.argv` asks of jackd.
+    return hard == resource.RLIM_INFINITY or hard >= 70
+
+
+async def _codecs() -> Finding:
+    try:
+        missing = sorted(set(Codec) - await codecs())
+    except Broken as e:
+        return Finding(
+            subject="codecs", verdict=Verdict.FAIL, sentence=e.sentence, hint=e.hint
+        )
+    if missing:
+        return Finding(
+            subject="codecs",
+            verdict=Verdict.FAIL,
+            sentence=f"FFmpeg can't encode {', '.join(missing)}.",
+            hint="Install Debian's ffmpeg package.",
+        )
+    return Finding(
+        subject="codecs", verdict=Verdict.OK, sentence="FFmpeg encodes all four."
+    )
+
+
+def _network(host: Host) -> Finding:
+    if host.config.advertise.startswith("127."):
+        return Finding(
+            subject="network",
+            verdict=Verdict.FAIL,
+            sentence="This host has no address but loopback.",
+            hint="Connect it, or set advertise in agent.toml.",
+        )
+    where = "found over mDNS" if host.config.mdns else "with mDNS off"
+    return Finding(
+        subject="network",
+        verdict=Verdict.OK,
+        sentence=f"Others reach {host.name} at {host.config.address}, {where}.",
+    )
+
+
+def _clock(host: Host) -> Finding:
+    verdict = host.clock_verdict
+    sentence = verdict.reason or "No time server is configured."
+    cure = "Let chrony or ntpd run, and check clock.servers in agent.toml."
+    return Finding(
+        subject="clock",
+        verdict=verdict.verdict,
+        sentence=sentence,
+        hint="" if verdict.verdict is Verdict.OK else cure,
+    )
+
+
+def _station(host: Host) -> Iterator[Finding]:
+    doc = host.document
+    if doc is None or doc.stopped or doc.station is None:
+        return
+    where = f"{doc.station.address}:{doc.station.port}"
+    if host.hears_station():
+        yield Finding(
+            subject="Icecast",
+            verdict=Verdict.OK,
+            sentence=f"Icecast at {where} answers.",
+        )
+    else:
+        yield Finding(
+            subject="Icecast",
+            verdict=Verdict.FAIL,
+            sentence=f"Icecast at {where} does not answer.",
+            hint="Check that it runs and that its port is open.",
+        )

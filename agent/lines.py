@@ -1,0 +1,144 @@
+"""How one member reaches another: envelopes, facts and four timestamps."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from agent.doors import WallClock
+from agent.host import Host
+from agent.roster import Roster
+from sessiond.core.clockcheck import PeerClock, peer_offset
+from sessiond.core.election import Message
+from sessiond.core.facts import HostFacts
+from sessiond.errors import SessiondError, Unavailable
+from sessiond.units import Address, HostName, Seconds
+from sessiond.wire.peer_messages import PeerEnvelope, Timestamps, WallSeconds
+
+# Two heartbeats; whoever needs longer is told again by then.
+TELL_WITHIN: Final = Seconds(1.0)
+# A TCP path that was silent so often is stuck in its retransmission back-off.
+RENEW_AFTER: Final = 2
+
+
+class Lines:
+    """Carries one session's election messages.
+
+    Args:
+        host: This host; its `peer_facts` and `peer_offsets` are written here.
+        roster: Knows addresses and keeps the connections.
+        wall: Only to compare clocks.
+        session: Whose messages these are.
+        leads: Says whether this host passes the others' facts on.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        roster: Roster,
+        wall: WallClock,
+        session: str,
+        leads: Callable[[], bool],
+    ) -> None:
+        self._host = host
+        self._roster = roster
+        self._wall = wall
+        self._session = session
+        self._leads = leads
+        self._failures: dict[Address, int] = {}
+        self._clocks: dict[HostName, PeerClock] = {}
+
+    async def tell(self, to: HostName, message: Message) -> tuple[Message, ...]:
+        """Send one message and return what comes back; nothing when it is lost."""
+        address = self.address(to)
+        if address is None:
+            return ()
+        sent = self.envelope((message,), to, times=Timestamps(transmit=self._now()))
+        try:
+            reply = await self._roster.line(address).tell(sent, within=TELL_WITHIN)
+        except Unavailable:
+            await self._note_failure(address)
+            return ()
+        except SessiondError:
+            # Refused: another agent answers at this address, or it is in another
+            # session; what its mDNS record says will be looked at again.
+            return ()
+        self._failures.pop(address, None)
+        self.take(reply, sent.times)
+        return reply.messages
+
+    def address(self, name: HostName) -> Address | None:
+        """Return where a member answers: by its own word, its stamp, or a hello."""
+        doc = self._host.document
+        member = doc.member(name) if doc else None
+        facts = self._host.peer_facts.get(name)
+        if facts is not None:
+            return facts.address
+        if member is not None and member.address is not None:
+            return member.address
+        named = self._roster.named(name)
+        return named[0].sighting.address if len(named) == 1 else None
+
+    def envelope(
+        self, messages: Sequence[Message], to: HostName, *, times: Timestamps
+    ) -> PeerEnvelope:
+        """Return an envelope with this host's facts, and as leader everyone's."""
+        host = self._host
+        doc = host.document
+        member = doc.member(to) if doc else None
+        facts: tuple[HostFacts, ...] = (host.facts(),)
+        if self._leads():
+            facts += tuple(f for n, f in sorted(host.peer_facts.items()) if n != to)
+        return PeerEnvelope(
+            sender_name=host.name,
+            sender_id=host.id,
+            receiver_id=member.id if member else None,
+            session=self._session,
+            messages=tuple(messages),
+            facts=facts,
+            times=times,
+        )
+
+    def take(self, envelope: PeerEnvelope, asked: Timestamps | None = None) -> None:
+        """Note what an envelope says of hosts and, as an answer, of clocks."""
+        for facts in envelope.facts:
+            if facts.name != self._host.name:
+                self._host.peer_facts[facts.name] = facts
+        times = envelope.times
+        if asked is None or times is None:
+            return
+        if times.originate is None or times.receive is None:
+            return
+        name = envelope.sender_name
+        exchange = peer_offset(
+            Seconds(times.originate),
+            Seconds(times.receive),
+            Seconds(times.transmit),
+            Seconds(self._now()),
+        )
+        clock = self._clocks.get(name, PeerClock()).heard(exchange)
+        self._clocks[name] = clock
+        if clock.best is not None:
+            self._host.peer_offsets[name] = clock.best
+
+    def answer_times(
+        self, asked: Timestamps | None, received: WallSeconds
+    ) -> Timestamps:
+        """Return the timestamps of an answer to what arrived at `received`."""
+        return Timestamps(
+            transmit=self._now(),
+            originate=asked.transmit if asked else None,
+            receive=received,
+        )
+
+    def now(self) -> WallSeconds:
+        """Return the wall clock's time, for a timestamp."""
+        return self._now()
+
+    def _now(self) -> WallSeconds:
+        return WallSeconds(self._wall.now())
+
+    async def _note_failure(self, address: Address) -> None:
+        count = self._failures.get(address, 0) + 1
+        self._failures[address] = count
+        if count % RENEW_AFTER == 0:
+            await self._roster.line(address).renew()

@@ -1,0 +1,317 @@
+"""The composition root: the only place that builds adapters and opens the TaskGroup."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from agent.adapters.disk import DiskStore
+from agent.adapters.ffmpeg import codecs
+from agent.adapters.icecast import IcecastDoor
+from agent.adapters.jack_graph import JackDoor
+from agent.adapters.mdns import MdnsDiscovery
+from agent.adapters.monotonic import MonotonicClock, SystemWallClock
+from agent.adapters.ntp import NtpDoor
+from agent.adapters.os_procs import OsProcs, boot_id
+from agent.bell import TurnBell
+from agent.clock_watch import ClockWatch
+from agent.config import load
+from agent.doctor import may_realtime
+from agent.host import Host
+from agent.observe import Observer
+from agent.operator import Operator
+from agent.peering import Peering
+from agent.publish import Publisher
+from agent.reconcile import Reconciler
+from agent.records import adopt, load_identity
+from agent.roster import Roster
+from agent.service import Service
+from agent.sessions import Sessions
+from agent.station import prepare_station, remove_station, station_folder
+from sessiond.core.configfile import AgentConfig
+from sessiond.core.spec import Codec
+from sessiond.core.view import HostSetup
+from sessiond.errors import Broken, SessiondError
+from sessiond.places import AGENT_SOCKET
+from sessiond.units import Seconds
+from sessiond.version import VERSION
+from sessiond.wire.server import open_server
+
+# A planned hand-over may take this long before the agent goes anyway (interfaces.md).
+HAND_OVER_LIMIT: Final = Seconds(3.0)
+# Every process ends within 3 s of SIGTERM or is killed; two stages follow each other.
+END_LIMIT: Final = Seconds(8.0)
+# With a second to spare for the station and the last writes.
+LOOK: Final = Seconds(0.1)
+
+_EXAMPLE: Final = """example:
+  sessiond-agent --config ~/.config/sessiond/agent.toml
+"""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What the shutdown needs of the running agent."""
+
+    host: Host
+    sessions: Sessions
+    bell: TurnBell
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the agent until a signal ends it; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="sessiond-agent",
+        description="The daemon of one host: finds its peers, links, mixes, streams.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="agent.toml")
+    parser.add_argument("--reflection", action="store_true", help="gRPC reflection")
+    parser.add_argument("--version", action="version", version=VERSION)
+    given = parser.parse_args(arguments)
+    _set_up_logs()
+    try:
+        again = asyncio.run(_run(load(given.config), reflection=given.reflection))
+    except SessiondError as e:
+        print(f"sessiond-agent: {e.sentence}", file=sys.stderr)  # noqa: T201
+        if e.hint:
+            print(f"hint: {e.hint}", file=sys.stderr)  # noqa: T201
+        return e.exit_code
+    if again:
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        os.execv(sys.executable, [sys.executable, "-m", "agent", *words])  # noqa: S606
+    return 0
+
+
+def _set_up_logs() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+async def _run(config: AgentConfig, *, reflection: bool) -> bool:
+    """Run the agent; returns whether it is to be started again in place."""
+    loop = asyncio.get_running_loop()
+    bell = TurnBell(loop)
+    store = DiskStore(Path(config.state_dir))
+    store.lock()
+    ending = _Ending(loop)
+    async with AsyncExitStack() as stack:
+        stack.callback(store.close)
+        host, procs = await _build_host(config, store, bell)
+        stack.callback(procs.close)
+        icecast = await stack.enter_async_context(IcecastDoor())
+        jack = JackDoor(config.audio.jack_server, bell)
+        stack.push_async_callback(jack.close)
+        roster = Roster(host=host, bell=bell)
+        stack.push_async_callback(roster.close)
+        await _discover(host, roster, stack)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        wall = SystemWallClock()
+        sessions = Sessions(
+            host=host,
+            roster=roster,
+            icecast=icecast,
+            wall=wall,
+            bell=bell,
+            group=group,
+        )
+        publisher = Publisher(
+            host=host, roster=roster, icecast=icecast, membership=sessions.current
+        )
+        operator = Operator(
+            host=host,
+            roster=roster,
+            icecast=icecast,
+            membership=sessions.current,
+            join=sessions.join,
+        )
+        service = Service(
+            host=host,
+            roster=roster,
+            operator=operator,
+            publisher=publisher,
+            bell=bell,
+            membership=sessions.current,
+            depart=sessions.depart,
+        )
+        peering = Peering(
+            host=host,
+            roster=roster,
+            publisher=publisher,
+            wall=wall,
+            bell=bell,
+            membership=sessions.current,
+            join=sessions.join,
+        )
+        observer = Observer(
+            clock=host.clock,
+            procs=procs,
+            jack=jack,
+            run_folder=Path(host.setup.run_folder),
+            sources=lambda: host.sources,
+            mounts=lambda: host.mounts,
+        )
+        reconciler = Reconciler(
+            host=host,
+            observer=observer,
+            procs=procs,
+            jack=jack,
+            bell=bell,
+            namesakes=roster.namesakes,
+            prepare_station=lambda: prepare_station(host),
+            publish=publisher.ring,
+        )
+        await sessions.go_on()
+        server = await open_server(
+            [config.listen, f"unix:{Path(config.state_dir) / AGENT_SOCKET}"],
+            agent=service,
+            peer=peering,
+            on_fault=_note_fault,
+            reflection=reflection,
+        )
+        stack.push_async_callback(server.close)
+        clock_watch = ClockWatch(host=host, ntp=NtpDoor(host.clock), bell=bell)
+        tasks = [
+            group.create_task(reconciler.run()),
+            group.create_task(roster.run()),
+            group.create_task(clock_watch.run()),
+        ]
+        _log.info("agent.ready", name=host.name, id=host.id, listen=config.listen)
+        again = await ending.wait()
+        if not again:
+            await _end(_Parts(host=host, sessions=sessions, bell=bell))
+        await sessions.close()
+        for task in tasks:
+            task.cancel()
+    return again
+
+
+async def _build_host(
+    config: AgentConfig, store: DiskStore, bell: TurnBell
+) -> tuple[Host, OsProcs]:
+    run_folder = store.folder("run")
+    identity = load_identity(store)
+    procs = OsProcs(store.folder("log"), bell)
+    setup = HostSetup(
+        name=config.name,
+        audio=config.audio,
+        python=sys.executable,
+        run_folder=str(run_folder),
+        station_folder=str(
+            station_folder(run_folder, identity, root=os.geteuid() == 0)
+        ),
+        may_realtime=may_realtime(),
+    )
+    host = Host(
+        config=config,
+        id=identity,
+        setup=setup,
+        clock=MonotonicClock(),
+        store=store,
+        boot_id=boot_id(),
+        codecs_missing=await _codecs_missing(),
+    )
+    host.lifecycles = adopt(store, procs)
+    return host, procs
+
+
+async def _codecs_missing() -> tuple[Codec, ...]:
+    try:
+        return tuple(sorted(set(Codec) - await codecs()))
+    except Broken:
+        return tuple(Codec)
+
+
+async def _discover(host: Host, roster: Roster, stack: AsyncExitStack) -> None:
+    """Join mDNS where it is on and possible; static peers do without."""
+    if not host.config.mdns:
+        return
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        loop.call_soon_threadsafe(roster.look)
+
+    discovery = MdnsDiscovery(host.name, host.id, host.config.address, look, VERSION)
+    try:
+        await discovery.open()
+    except SessiondError as e:
+        _log.warning("mdns.off", why=e.sentence)
+        return
+    stack.push_async_callback(discovery.close)
+    roster.discovery = discovery
+
+
+async def _end(parts: _Parts) -> None:
+    """Hand over, then end everything that this agent runs, in order."""
+    membership = parts.sessions.current()
+    if membership is not None and membership.leads() and not membership.is_over:
+        with suppress(SessiondError, TimeoutError):
+            async with asyncio.timeout(HAND_OVER_LIMIT):
+                await membership.hand_over(None)
+    parts.host.leaving = True
+    pause = TurnBell(asyncio.get_running_loop())
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_LIMIT):
+            while parts.host.lifecycles or parts.host.plan.procs:
+                parts.bell()
+                await pause.wait(LOOK)
+    remove_station(parts.host)
+
+
+def _note_fault(method: str, error: Exception) -> None:
+    _log.error("call.fault", method=method, exc_info=error)
+
+
+class _Ending:
+    """Turns signals into the end, or into a restart in place."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ended: asyncio.Future[bool] = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        # With a terminal it means that its window was closed: that must not leave a
+        # microphone open.
+        hang_up = self._end if _has_terminal() else self._begin_again
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
+
+    def _end(self) -> None:
+        self._settle(again=False)
+
+    def _begin_again(self) -> None:
+        self._settle(again=True)
+
+    def _settle(self, *, again: bool) -> None:
+        if not self._ended.done():
+            self._ended.set_result(again)
+
+    async def wait(self) -> bool:
+        """Return at a signal whether the agent is to be started again in place."""
+        return await self._ended
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,323 @@
+"""This host's part in one session: its elector, and the tasks that serve it.
+
+The elector decides; here its evidence is brought to it, and what a leader owes the
+others (settled links, passwords) is done.
+"""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from agent.adapters.icecast import IcecastDoor
+from agent.bell import TurnBell
+from agent.doors import WallClock
+from agent.elect import Elector
+from agent.host import Host
+from agent.lines import Lines
+from agent.mount_watch import MountWatch
+from agent.on_air import OnAir
+from agent.records import remember
+from agent.roster import Roster
+from sessiond.core.election import AbilityChanged, ElectorConfig, Persisted, Role
+from sessiond.core.facts import HostFacts
+from sessiond.core.settle import settle
+from sessiond.core.stamped import StampedSpec, Station
+from sessiond.errors import SessiondError, Unavailable
+from sessiond.units import (
+    Address,
+    HostId,
+    HostName,
+    MountPath,
+    ProcName,
+    Seconds,
+    SessionName,
+)
+from sessiond.wire.convert import encode
+
+ELECTION: Final = "election"
+
+# While the leader is suspect, evidence is due this often (election.md).
+CLOSE_LOOK: Final = Seconds(0.25)
+# A verdict older than 1 s proves nothing.
+LOOK: Final = Seconds(0.5)
+# How often a leader looks whether its document is still as it should be.
+SETTLE_EVERY: Final = Seconds(0.5)
+# A member that can't be told yet has its document on the way.
+SOON: Final = Seconds(0.1)
+FIRST_STAMP_LOOKS: Final = 10
+# A cold start of mix-down, encoder and mounts, twice over.
+HAND_OVER_LIMIT: Final = Seconds(10.0)
+SECRETS_WITHIN: Final = Seconds(2.0)
+# A host that was only restarted, in the same boot and network, goes on by itself when
+# nobody answers: two leases, so that whoever is there has surely spoken.
+ALONE_AFTER: Final = Seconds(6.0)
+
+
+class Membership:
+    """One session as this host lives it.
+
+    Args:
+        host: This host.
+        name: The session.
+        persisted: What the state folder knows of it.
+        asks_consent: Another boot or network than last time: only a member heard or
+            the owner lets it start anything.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        name: SessionName,
+        persisted: Persisted,
+        roster: Roster,
+        icecast: IcecastDoor,
+        wall: WallClock,
+        bell: TurnBell,
+        asks_consent: bool,
+    ) -> None:
+        self._host = host
+        self._roster = roster
+        self._icecast = icecast
+        self._bell = bell
+        self._asks_consent = asks_consent
+        self._began = host.clock.now()
+        self._given: dict[HostId, object] = {}
+        self.name = name
+        self.lines = Lines(
+            host=host, roster=roster, wall=wall, session=name, leads=self.leads
+        )
+        self.elector = Elector(
+            ElectorConfig(me=host.name, session=name),
+            persisted,
+            clock=host.clock,
+            persist=self._persist,
+            tell=self.lines.tell,
+            keep_conflict=self._keep_conflict,
+            changed=self._elector_changed,
+        )
+        self._looked = TurnBell(asyncio.get_running_loop())
+        self._stamped = TurnBell(asyncio.get_running_loop())
+        self._owed = TurnBell(asyncio.get_running_loop())
+        self.on_air = OnAir(
+            elector=self.elector,
+            run_folder=Path(host.setup.run_folder),
+            running=self._sources_running,
+            bell=bell,
+        )
+        host.leadership = lambda: self.elector.leadership
+
+    def leads(self) -> bool:
+        """Tell whether this host leads the session."""
+        return self.elector.leadership.my_role is Role.LEADER
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the session was stopped."""
+        doc = self.elector.leadership.stamped
+        return doc is not None and doc.stopped
+
+    async def run(self) -> None:
+        """Serve the session until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.elector.run())
+            group.create_task(self.on_air.run())
+            group.create_task(self._witness())
+            group.create_task(self._lead())
+
+    def found(self) -> dict[HostName, HostFacts]:
+        """Return the newest facts of each of the session's hosts, ours included."""
+        doc = self.elector.leadership.stamped
+        facts = {self._host.name: self._host.facts()}
+        for member in doc.members if doc else ():
+            named = self._roster.named(member.name)
+            fits = [f for f in named if member.id in (None, f.sighting.id)]
+            if len(fits) == 1 and member.name != self._host.name:
+                facts[member.name] = fits[0].facts
+        return {**facts, **self._host.peer_facts}
+
+    async def first_stamp(self) -> StampedSpec:
+        """Return the document as soon as it has its first stamp.
+
+        Raises:
+            Unavailable: It could not be stored.
+        """
+        for _ in range(FIRST_STAMP_LOOKS):
+            doc = self.elector.leadership.stamped
+            if doc is not None and not doc.stopped:
+                return doc
+            await self._stamped.wait(LOOK)
+        raise Unavailable(
+            f"{self.name} could not be stored.", "See the agent's log for the reason."
+        )
+
+    async def hand_over(self, to: HostName | None) -> HostName:
+        """Have another host take over and return it once it is on the air.
+
+        Raises:
+            Refused: No other host is able.
+            Unavailable: It did not come on the air in time.
+        """
+        chosen = await self.elector.handover(to)
+        until = self._host.clock.now() + HAND_OVER_LIMIT
+        while self._host.clock.now() < until:
+            lead = self.elector.leadership
+            if lead.leader == chosen and (
+                lead.broadcaster == chosen or not self._has_mounts()
+            ):
+                return chosen
+            await self._stamped.wait(CLOSE_LOOK)
+        raise Unavailable(
+            f"{chosen} has not taken over yet.",
+            "See its conditions with `sessiond status`.",
+        )
+
+    def _has_mounts(self) -> bool:
+        doc = self.elector.leadership.stamped
+        return doc is not None and bool(doc.spec.mounts)
+
+    async def _witness(self) -> None:
+        """Bring the elector evidence and ability, whatever the document says now."""
+        async with asyncio.TaskGroup() as group:
+            watch: MountWatch | None = None
+            task: asyncio.Task[None] | None = None
+            watched: tuple[Station, MountPath] | None = None
+            while True:
+                if (wanted := self._to_watch()) != watched:
+                    if task is not None:
+                        task.cancel()
+                    watch, watched = self._open_watch(wanted), wanted
+                    task = group.create_task(watch.run()) if watch else None
+                closely = self.elector.leadership.watch
+                if watch is not None:
+                    watch.watch(closely=closely)
+                    self._note_station(watch)
+                    self.elector.post(watch.witnessed())
+                self._note_consent()
+                self.elector.post(AbilityChanged(able=self._host.able()))
+                await self._looked.wait(CLOSE_LOOK if closely else LOOK)
+
+    def look(self) -> None:
+        """Have ability and evidence looked at now."""
+        self._looked()
+
+    def _to_watch(self) -> tuple[Station, MountPath] | None:
+        doc = self.elector.leadership.stamped
+        if doc is None or doc.stopped or doc.station is None:
+            return None
+        primary = doc.spec.primary
+        return (doc.station, primary.path) if primary else None
+
+    def _open_watch(
+        self, wanted: tuple[Station, MountPath] | None
+    ) -> MountWatch | None:
+        if wanted is None:
+            self._host.mounts = None
+            return None
+        station, path = wanted
+        return MountWatch(
+            self._icecast, station, path, clock=self._host.clock, bell=self._looked
+        )
+
+    def _note_station(self, watch: MountWatch) -> None:
+        first = self._host.mounts is None and watch.mounts is not None
+        self._host.mounts = watch.mounts
+        if watch.mounts is not None:
+            self._host.station_heard = self._host.clock.now()
+        if first:
+            self._bell()
+
+    def _note_consent(self) -> None:
+        host = self._host
+        if host.consented:
+            return
+        alone = host.clock.now() - self._began > ALONE_AFTER
+        if self.elector.leadership.heard_member or (alone and not self._asks_consent):
+            self.consent()
+
+    def consent(self) -> None:
+        """Go on with the session here: a member was heard, or the owner said so."""
+        host = self._host
+        host.consented = True
+        remember(host)
+        self._bell()
+
+    def _sources_running(self) -> frozenset[ProcName]:
+        names = self._host.observed.procs
+        return frozenset(n for n in names if n.startswith("source-"))
+
+    async def _lead(self) -> None:
+        """Do what the leader owes the others."""
+        while True:
+            doc = self.elector.leadership.stamped
+            waiting = False
+            if doc is not None and not doc.stopped:
+                waiting = await self._give_secrets(doc)
+                await self._settle(doc)
+            await self._owed.wait(SOON if waiting else SETTLE_EVERY)
+
+    def settled(self, doc: StampedSpec) -> StampedSpec:
+        """Return the document with members and links as they should be now."""
+        lead = self.elector.leadership
+        return settle(doc, self.found(), leader=lead.leader, standby=lead.standby)
+
+    async def _settle(self, doc: StampedSpec) -> None:
+        """Stamp members and links as they should be now, if they are not."""
+        if not self.leads():
+            return
+        settled = self.settled(doc)
+        if settled != doc:
+            with suppress(SessiondError):
+                await self.elector.stamp(settled, based_on=doc.stamp)
+
+    async def _give_secrets(self, doc: StampedSpec) -> bool:
+        """Hand the passwords to each member that may broadcast, once.
+
+        Returns:
+            Whether a member that is there has still to get them.
+        """
+        host = self._host
+        if host.secrets_of != self.name or not (self.leads() or doc.stamp.term == 0):
+            self._given.clear()
+            return False
+        waiting = [
+            (member.id, address)
+            for member in doc.members
+            if member.name != host.name
+            and member.name in doc.spec.preference
+            and member.id is not None
+            and self._given.get(member.id) is not host.secrets
+            and (address := self.lines.address(member.name)) is not None
+        ]
+        given = [await self._give(*one) for one in waiting]
+        return not all(given)
+
+    async def _give(self, member: HostId, address: Address) -> bool:
+        line = self._roster.line(address)
+        passwords = self._host.secrets
+        try:
+            await line.give_secrets(self.name, passwords, within=SECRETS_WITHIN)
+        except SessiondError:
+            return False
+        self._given[member] = passwords
+        return True
+
+    def _persist(self, persisted: Persisted) -> None:
+        try:
+            self._host.store.save(ELECTION, encode(persisted))
+        except Unavailable as e:
+            self._host.store_error = e.sentence
+            raise
+        self._host.store_error = ""
+
+    def _keep_conflict(self, stamped: StampedSpec) -> None:
+        self._host.conflict = True
+        with suppress(SessiondError):
+            self._host.store.save("conflict", encode(stamped))
+
+    def _elector_changed(self) -> None:
+        self.on_air.look()
+        self._owed()
+        self._stamped()
+        self._bell()

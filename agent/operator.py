@@ -1,0 +1,451 @@
+"""What the operator asks for: create, change, steer and stop a session.
+
+Changes are stamped by the leader; another host passes the request on to it.
+"""
+
+import asyncio
+import secrets as random_secrets
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from agent.adapters.icecast import IcecastDoor
+from agent.host import Host
+from agent.membership import Membership
+from agent.records import save_secrets
+from agent.roster import Found, Roster
+from sessiond.core.election import CreateRequested
+from sessiond.core.settle import amended, external_station, first_document
+from sessiond.core.spec import HostRef, MountSpec, SessionSpec
+from sessiond.core.stamped import Secrets, Stamp, StampedSpec, Station
+from sessiond.errors import Refused, Unavailable
+from sessiond.units import Address, Decibels, HostName, MountPath, Seconds, SessionName
+from sessiond.wire.client import AgentClient
+from sessiond.wire.peer_messages import ConsiderReply, ConsiderRequest
+
+T = TypeVar("T")
+
+CONSIDER_WITHIN: Final = Seconds(2.0)
+FORWARD_WITHIN: Final = Seconds(15.0)
+STATION_PORT: Final = 8000
+# A second and third session's station on one computer, then it is no accident.
+STATION_PORTS: Final = range(STATION_PORT, STATION_PORT + 16)
+
+
+class Operator:
+    """Carries the operator's requests out on this host, or passes them on.
+
+    Args:
+        host: This host.
+        membership: Returns the present membership; None outside a session.
+        join: Opens a membership of a new session and returns it.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        roster: Roster,
+        icecast: IcecastDoor,
+        membership: Callable[[], Membership | None],
+        join: Callable[[SessionName], Awaitable[Membership]],
+    ) -> None:
+        self._host = host
+        self._roster = roster
+        self._icecast = icecast
+        self._membership = membership
+        self._join = join
+
+    # --- creating -------------------------------------------------------------------
+
+    async def create(self, spec: SessionSpec, passwords: Secrets) -> StampedSpec:
+        """As `AgentApi.create`."""
+        if self._host.name not in spec.host_names:
+            return await self._create_elsewhere(spec, passwords)
+        self._refuse_second_session()
+        found = await self._resolve(spec)
+        await self._consider(spec, found)
+        station, passwords = await self._station(spec, passwords)
+        facts = {name: one.facts for name, one in found.items()}
+        facts[self._host.name] = self._host.facts()
+        document = first_document(spec, facts, station)
+        save_secrets(self._host, spec.name, passwords)
+        self._host.consented = True
+        joined = await self._join(spec.name)
+        joined.elector.post(CreateRequested(document=document))
+        return await joined.first_stamp()
+
+    def _refuse_second_session(self) -> None:
+        membership = self._membership()
+        if membership is not None and not membership.is_over:
+            raise Refused(
+                f"{self._host.name} is in the session {membership.name} already.",
+                f"End it with `sessiond stop {membership.name}`, or take this host "
+                "out of it with `sessiond leave`.",
+            )
+
+    async def _create_elsewhere(
+        self, spec: SessionSpec, passwords: Secrets
+    ) -> StampedSpec:
+        found = await self._resolve(spec)
+        for name in spec.host_names:
+            if name in found:
+                address = found[name].sighting.address
+                async with AgentClient(address, within=FORWARD_WITHIN) as agent:
+                    return await agent.create(spec, passwords)
+        raise Unavailable(
+            f"None of the hosts of {spec.name} was found on this network.",
+            "Start sessiond-agent on them; `sessiond hosts` shows who is there.",
+        )
+
+    async def _resolve(self, spec: SessionSpec) -> Mapping[HostName, Found]:
+        """Return the session's other hosts that are there, by name.
+
+        Raises:
+            Refused: Two agents carry one name, or an address is another host's.
+        """
+        given = [ref.address for ref in spec.hosts if ref.address is not None]
+        await self._roster.ask_all([*given, *self._unproven(spec)])
+        found = {}
+        for ref in spec.hosts:
+            if ref.name != self._host.name and (one := self._pick(ref)) is not None:
+                found[ref.name] = one
+        return found
+
+    def _unproven(self, spec: SessionSpec) -> list[Address]:
+        """Return where a host of the session may be that was not heard yet."""
+        known = {f.sighting.name for f in self._roster.found().values()}
+        if all(name in known for name in spec.host_names):
+            return []
+        return sorted(self._roster.candidates())
+
+    def _pick(self, ref: HostRef) -> Found | None:
+        named = self._roster.named(ref.name)
+        if ref.address is not None:
+            named = tuple(f for f in named if f.sighting.address == ref.address)
+        if len(named) > 1:
+            where = " and ".join(sorted(f.sighting.address for f in named))
+            raise Refused(
+                f"Two agents call themselves {ref.name}: {where}.",
+                f'Write "{ref.name}@ADDRESS:PORT" for the one that you mean, or give '
+                "the other another name in its agent.toml.",
+            )
+        return named[0] if named else None
+
+    async def _consider(
+        self, spec: SessionSpec, found: Mapping[HostName, Found]
+    ) -> None:
+        """Ask every reachable host whether it is free and fit.
+
+        Raises:
+            Refused: One of them is not.
+        """
+        answers = await asyncio.gather(
+            *(self._ask(spec, name, one) for name, one in found.items())
+        )
+        for name, answer in zip(found, answers, strict=True):
+            if answer is None:
+                continue
+            if answer.busy_session:
+                raise Refused(
+                    f"{name} is busy in the session {answer.busy_session}.",
+                    f"Leave {name} out, or run `sessiond leave` on it first.",
+                )
+            if answer.refusal:
+                raise Refused(answer.refusal, answer.hint)
+
+    async def _ask(
+        self, spec: SessionSpec, name: HostName, one: Found
+    ) -> ConsiderReply | None:
+        line = self._roster.line(one.sighting.address)
+        document = first_document(spec, {}, None)
+        request = ConsiderRequest(session=spec.name, host=name, stamped=document)
+        try:
+            return await line.consider(request, within=CONSIDER_WITHIN)
+        except Unavailable:
+            return None
+
+    async def _station(
+        self, spec: SessionSpec, passwords: Secrets
+    ) -> tuple[Station | None, Secrets]:
+        """Return where the session's Icecast is, and the passwords for it.
+
+        Raises:
+            Broken: Somebody's Icecast denies a password.
+            Unavailable: It does not answer, or no port is free for an own one.
+        """
+        if not spec.mounts:
+            return None, passwords
+        station = external_station(spec)
+        if station is not None:
+            await self._check_passwords(spec, station, passwords)
+            return station, passwords
+        made = {m.path: passwords.mounts.get(m.path, _password()) for m in spec.mounts}
+        own = Secrets(
+            source=_password(), admin=_password(), relay=_password(), mounts=made
+        )
+        address = self._host.config.advertise
+        port = _free_port()
+        return Station(address=address, port=port, host=self._host.name), own
+
+    async def _check_passwords(
+        self, spec: SessionSpec, station: Station, passwords: Secrets
+    ) -> None:
+        server = spec.icecast
+        if server is None:
+            return
+        for mount in spec.mounts:
+            await self._icecast.check_source_password(
+                station,
+                mount.path,
+                user=mount.source_user or server.source_user,
+                password=passwords.for_mount(mount.path),
+            )
+        if server.admin_user is not None and passwords.admin:
+            await self._icecast.check_admin_password(
+                station, user=server.admin_user, password=passwords.admin
+            )
+
+    # --- changing -------------------------------------------------------------------
+
+    async def apply(
+        self, spec: SessionSpec, passwords: Secrets, based_on: Stamp | None
+    ) -> StampedSpec:
+        """As `AgentApi.apply`."""
+        membership = self._in_session(spec.name)
+        if not self._may_stamp(membership):
+            return await self._pass_on(
+                membership, lambda agent: agent.apply(spec, passwords, based_on)
+            )
+        running = self._running(membership)
+        if based_on is not None and based_on != running.stamp:
+            raise Refused(
+                f"{spec.name} has changed since: it runs {running.stamp}, your file "
+                f"is based on {based_on}.",
+                f"Get the running one with `sessiond spec {spec.name}` and put your "
+                "change into it.",
+            )
+        if (spec.icecast is None) != (running.spec.icecast is None):
+            raise Refused(
+                "A running session can't move between an embedded and a foreign "
+                "Icecast.",
+                "Stop the session and create it anew.",
+            )
+        new = [ref for ref in spec.hosts if ref.name not in running.spec.host_names]
+        added = await self._resolve(replace(spec, hosts=tuple(new)))
+        await self._consider(spec, added)
+        document = self._embed(amended(running, spec))
+        merged = self._merged(spec, passwords)
+        if document.station is not None and document.station.host is None:
+            await self._check_passwords(spec, document.station, merged)
+        save_secrets(self._host, spec.name, merged)
+        for name, one in added.items():
+            self._host.peer_facts[name] = one.facts
+        await membership.elector.stamp(
+            membership.settled(document), based_on=running.stamp
+        )
+        return self._running(membership)
+
+    def _embed(self, document: StampedSpec) -> StampedSpec:
+        """Give a session its own Icecast when its first mount is added."""
+        if document.station is not None or not document.spec.mounts:
+            return document
+        address = self._host.config.advertise
+        station = Station(address=address, port=_free_port(), host=self._host.name)
+        return replace(document, station=station)
+
+    def _merged(self, spec: SessionSpec, passwords: Secrets) -> Secrets:
+        """Return the stored passwords with what is new; what is empty stays."""
+        old = self._host.secrets
+        mounts = {m.path: self._mount_password(spec, m, passwords) for m in spec.mounts}
+        return Secrets(
+            source=passwords.source or old.source,
+            admin=passwords.admin or old.admin,
+            relay=old.relay,
+            mounts={path: word for path, word in mounts.items() if word},
+        )
+
+    def _mount_password(
+        self, spec: SessionSpec, mount: MountSpec, passwords: Secrets
+    ) -> str:
+        old = self._host.secrets.mounts.get(mount.path, "")
+        made = _password() if spec.icecast is None else ""
+        return passwords.mounts.get(mount.path) or old or made
+
+    async def gain(
+        self, session: SessionName, mount: MountPath, host: HostName, gain: Decibels
+    ) -> Stamp:
+        """As `AgentApi.gain`."""
+        membership = self._in_session(session)
+        if not self._may_stamp(membership):
+            return await self._pass_on(
+                membership, lambda agent: agent.gain(session, mount, host, gain)
+            )
+        running = self._running(membership)
+        spec = _with_gain(running.spec, mount, host, gain)
+        return await membership.elector.stamp(
+            replace(running, spec=spec), based_on=running.stamp
+        )
+
+    async def handover(self, session: SessionName, to: HostName | None) -> HostName:
+        """As `AgentApi.handover`."""
+        membership = self._in_session(session)
+        doc = self._running(membership)
+        if to is not None and to not in doc.spec.host_names:
+            raise Refused(
+                f"{to} is no host of {session}.",
+                f"Its hosts are {', '.join(doc.spec.host_names)}.",
+            )
+        if not membership.leads():
+            return await self._pass_on(
+                membership, lambda agent: agent.handover(session, to)
+            )
+        if to == self._host.name:
+            return to
+        return await membership.hand_over(to)
+
+    async def stop(self, name: SessionName) -> None:
+        """As `AgentApi.stop`."""
+        membership = self._in_session(name)
+        if membership.is_over:
+            return
+        if not self._may_stamp(membership):
+            await self._pass_on(membership, lambda agent: agent.stop(name))
+            return
+        running = self._running(membership)
+        await membership.elector.stamp(
+            replace(running, stopped=True), based_on=running.stamp
+        )
+
+    async def remove(self, host: HostName) -> None:
+        """Take a host out of the session: what `leave` asks of the leader."""
+        membership = self._membership()
+        if membership is None or membership.is_over:
+            raise Refused(f"{self._host.name} is in no session.")
+        spec = self._running(membership).spec
+        rest = tuple(ref for ref in spec.hosts if ref.name != host)
+        if not rest:
+            await self.stop(spec.name)
+            return
+        await self.apply(_without(spec, host), Secrets(), None)
+
+    # --- who may, and who else ------------------------------------------------------
+
+    def _in_session(self, name: SessionName) -> Membership:
+        membership = self._membership()
+        if membership is None:
+            raise Refused(
+                f"{self._host.name} is in no session.",
+                "Create one with `sessiond create FILE`.",
+            )
+        if membership.name != name:
+            raise Refused(
+                f"{self._host.name} is in the session {membership.name}, not in "
+                f"{name}.",
+                f"Name {membership.name}, or ask another agent with --agent.",
+            )
+        return membership
+
+    def _running(self, membership: Membership) -> StampedSpec:
+        doc = membership.elector.leadership.stamped
+        if doc is None or doc.stopped:
+            raise Refused(
+                f"The session {membership.name} has been stopped.",
+                "Create it anew with `sessiond create FILE`.",
+            )
+        return doc
+
+    def _may_stamp(self, membership: Membership) -> bool:
+        return membership.elector.leadership.my_role is not None
+
+    async def _pass_on(
+        self, membership: Membership, call: Callable[[AgentClient], Awaitable[T]]
+    ) -> T:
+        """Have the leader do it.
+
+        Raises:
+            Unavailable: No leader is known, or it does not answer.
+        """
+        leader = membership.elector.leadership.leader
+        if leader is None or leader == self._host.name:
+            raise Unavailable(
+                f"{membership.name} has no leader at the moment.",
+                "Try again in a few seconds; `sessiond status` shows who is there.",
+            )
+        address = membership.lines.address(leader)
+        if address is None:
+            raise Unavailable(f"The leader {leader} can't be reached from here.")
+        async with AgentClient(address, within=FORWARD_WITHIN) as agent:
+            return await call(agent)
+
+
+def _with_gain(
+    spec: SessionSpec, path: MountPath, host: HostName, gain: Decibels
+) -> SessionSpec:
+    """Return the spec with one fader moved.
+
+    Raises:
+        Refused: There is no such mount, or the host is not on it.
+    """
+    mount = next((m for m in spec.mounts if m.path == path), None)
+    if mount is None:
+        paths = ", ".join(m.path for m in spec.mounts) or "none"
+        raise Refused(f"{spec.name} has no mount {path}.", f"It has: {paths}.")
+    if host not in spec.heard_on(mount):
+        heard = ", ".join(spec.heard_on(mount))
+        raise Refused(f"{host} is not on {path}.", f"On it are: {heard}.")
+    gains = {**mount.gains_db, host: gain}
+    changed = replace(mount, gains_db={h: g for h, g in gains.items() if g})
+    mounts = tuple(changed if m.path == path else m for m in spec.mounts)
+    return replace(spec, mounts=mounts)
+
+
+def _without(spec: SessionSpec, host: HostName) -> SessionSpec:
+    """Return the spec without a host, wherever it is named.
+
+    Raises:
+        Refused: A mount is this host's alone.
+    """
+    mounts = []
+    for mount in spec.mounts:
+        sources = tuple(name for name in mount.sources if name != host)
+        if not sources:
+            raise Refused(
+                f"{mount.path} carries {host} alone.",
+                f"Take {mount.path} out of the session first, with `sessiond apply`.",
+            )
+        gains = {h: g for h, g in mount.gains_db.items() if h != host}
+        mounts.append(replace(mount, sources=sources, gains_db=gains))
+    broadcast = replace(
+        spec.broadcast,
+        prefer=tuple(n for n in spec.broadcast.prefer if n != host),
+        never=spec.broadcast.never - {host},
+    )
+    hosts = tuple(ref for ref in spec.hosts if ref.name != host)
+    return replace(spec, hosts=hosts, mounts=tuple(mounts), broadcast=broadcast)
+
+
+def _password() -> str:
+    # 128 bits, in letters that need no escaping anywhere.
+    return random_secrets.token_urlsafe(16)
+
+
+def _free_port() -> int:
+    """Return the first free port for an own Icecast.
+
+    Raises:
+        Unavailable: All of them are taken.
+    """
+    for port in STATION_PORTS:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise Unavailable(
+        f"No port from {STATION_PORTS[0]} to {STATION_PORTS[-1]} is free for Icecast.",
+        "End a program that holds one, or name an Icecast in [icecast].",
+    )

@@ -1,0 +1,161 @@
+"""What an agent answers other agents: `PeerApi` on this host's state."""
+
+from collections.abc import Awaitable, Callable
+
+from agent.bell import TurnBell
+from agent.doors import WallClock
+from agent.host import Host
+from agent.membership import Membership
+from agent.publish import Publisher
+from agent.records import save_secrets, set_muted
+from agent.roster import Roster
+from sessiond.core.election import DocumentOffer, Message
+from sessiond.core.plan import JACKD
+from sessiond.core.stamped import Secrets
+from sessiond.core.status import HostStatus
+from sessiond.errors import Refused
+from sessiond.units import SessionName
+from sessiond.wire.peer_messages import (
+    ConsiderReply,
+    ConsiderRequest,
+    HelloReply,
+    HelloRequest,
+    PeerEnvelope,
+    WallSeconds,
+)
+
+
+class Peering:
+    """Answers peers.
+
+    Args:
+        host: This host.
+        membership: Returns the present membership; None outside a session.
+        join: Opens a membership of a new session and returns it.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        roster: Roster,
+        publisher: Publisher,
+        wall: WallClock,
+        bell: TurnBell,
+        membership: Callable[[], Membership | None],
+        join: Callable[[SessionName], Awaitable[Membership]],
+    ) -> None:
+        self._host = host
+        self._roster = roster
+        self._publisher = publisher
+        self._wall = wall
+        self._bell = bell
+        self._membership = membership
+        self._join = join
+
+    async def hello(self, request: HelloRequest) -> HelloReply:
+        """As `PeerApi.hello`."""
+        known = {f.sighting.id for f in self._roster.found().values()}
+        if request.sender is not None and request.sender.id not in known:
+            self._roster.hint(request.sender.address)
+        return self._roster.introduce()
+
+    async def tell(self, envelope: PeerEnvelope) -> PeerEnvelope:
+        """As `PeerApi.tell`."""
+        received = WallSeconds(self._wall.now())
+        if envelope.receiver_id not in (None, self._host.id):
+            raise Refused(
+                f"This agent is {self._host.name} ({self._host.id[:8]}), not the one "
+                "that was meant."
+            )
+        membership = await self._member_for(envelope)
+        self._prove_sender(membership, envelope)
+        membership.lines.take(envelope)
+        replies: list[Message] = []
+        for message in envelope.messages:
+            sender = envelope.sender_name
+            replies += await membership.elector.receive(sender, message)
+        times = membership.lines.answer_times(envelope.times, received)
+        return membership.lines.envelope(replies, envelope.sender_name, times=times)
+
+    async def consider(self, request: ConsiderRequest) -> ConsiderReply:
+        """As `PeerApi.consider`."""
+        membership = self._membership()
+        if (
+            membership is not None
+            and not membership.is_over
+            and membership.name != request.session
+        ):
+            return ConsiderReply(busy_session=membership.name)
+        graph = self._host.observed.graph
+        asked = request.stamped.spec if request.stamped else None
+        if asked is None or graph is None or graph.rate_hz == asked.rate_hz:
+            return ConsiderReply()
+        if self._host.plan.proc(JACKD) is not None:
+            return ConsiderReply()
+        return ConsiderReply(
+            refusal=f"JACK on {self._host.name} runs at {graph.rate_hz} Hz, the "
+            f"session at {asked.rate_hz} Hz.",
+            hint=f"Set rate_hz = {graph.rate_hz}, or restart that JACK server.",
+        )
+
+    async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:
+        """As `PeerApi.give_secrets`."""
+        membership = self._membership()
+        if membership is None or membership.name != session:
+            raise Refused(f"{self._host.name} is not in the session {session}.")
+        save_secrets(self._host, session, secrets)
+        membership.look()
+        self._bell()
+
+    async def report(self, session: SessionName) -> HostStatus:
+        """As `PeerApi.report`."""
+        membership = self._membership()
+        if membership is None or membership.name != session:
+            raise Refused(f"{self._host.name} is not in the session {session}.")
+        return self._publisher.own()
+
+    async def mute(self, session: SessionName, *, muted: bool) -> None:
+        """As `PeerApi.mute`."""
+        membership = self._membership()
+        if membership is None or membership.name != session:
+            raise Refused(f"{self._host.name} is not in the session {session}.")
+        set_muted(self._host, muted=muted)
+        self._bell()
+
+    async def _member_for(self, envelope: PeerEnvelope) -> Membership:
+        """Return the membership that a message is for, joining a session offered.
+
+        Raises:
+            Refused: This host is in another session, or in none and not invited.
+        """
+        membership = self._membership()
+        if membership is not None and membership.name == envelope.session:
+            return membership
+        if membership is not None and not membership.is_over:
+            raise Refused(
+                f"{self._host.name} is in the session {membership.name}.",
+                f"Run `sessiond leave` on {self._host.name} first.",
+            )
+        if not any(self._is_invited(message) for message in envelope.messages):
+            raise Refused(f"{self._host.name} is not in {envelope.session}.")
+        self._host.consented = True
+        return await self._join(SessionName(envelope.session))
+
+    def _is_invited(self, message: Message) -> bool:
+        if not isinstance(message, DocumentOffer) or message.document.stopped:
+            return False
+        me = message.document.member(self._host.name)
+        return me is not None and me.id in (None, self._host.id)
+
+    def _prove_sender(self, membership: Membership, envelope: PeerEnvelope) -> None:
+        doc = membership.elector.leadership.stamped
+        member = doc.member(envelope.sender_name) if doc else None
+        if doc is None:
+            return
+        if member is not None and member.id in (None, envelope.sender_id):
+            return
+        raise Refused(
+            f"{envelope.sender_name} ({envelope.sender_id[:8]}) is no member of "
+            f"{membership.name}."
+        )

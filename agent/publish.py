@@ -1,0 +1,248 @@
+"""What this host says of itself, and the picture of the session that it puts together.
+
+A status is pulled: whoever is asked asks the members, so that heartbeats stay small.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from agent.adapters.icecast import IcecastDoor
+from agent.bell import TurnBell
+from agent.host import Host
+from agent.membership import Membership
+from agent.roster import Roster
+from sessiond.core.election import Liveness
+from sessiond.core.lifecycle import named
+from sessiond.core.mixmatrix import MixReport
+from sessiond.core.onair import MountSeen
+from sessiond.core.overview import overview
+from sessiond.core.plan import on_air, source_name
+from sessiond.core.sourcing import SourceReport, SourceState
+from sessiond.core.spec import MountSpec
+from sessiond.core.stamped import StampedSpec
+from sessiond.core.status import (
+    AudioStatus,
+    HostStatus,
+    LinkEnd,
+    LinkState,
+    MountEnd,
+    MountState,
+    ProcState,
+    ProcStatus,
+    SessionStatus,
+    StripLevel,
+)
+from sessiond.errors import Refused, SessiondError
+from sessiond.units import Frames, Hertz, HostName, Seconds
+
+REPORT_WITHIN: Final = Seconds(0.8)
+# A watcher sees levels move; more often would only flicker.
+WATCH_EVERY: Final = Seconds(1.0)
+# Bytes older than this are no sign of life on a mount that sends five pages a second.
+STALLED_AFTER: Final = Seconds(2.0)
+
+
+class Publisher:
+    """Answers for this host and for its session.
+
+    Args:
+        host: This host.
+        membership: Returns the present one; None outside a session.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        roster: Roster,
+        icecast: IcecastDoor,
+        membership: Callable[[], Membership | None],
+    ) -> None:
+        self._host = host
+        self._roster = roster
+        self._icecast = icecast
+        self._membership = membership
+        self._was_on_air: set[str] = set()
+        self._watchers: set[TurnBell] = set()
+
+    def ring(self) -> None:
+        """Have every watcher look: a turn has ended."""
+        for bell in self._watchers:
+            bell()
+
+    def own(self) -> HostStatus:
+        """Return what this host says of itself."""
+        host = self._host
+        doc = host.document
+        graph = host.observed.graph
+        return HostStatus(
+            name=host.name,
+            id=host.id,
+            address=host.config.address,
+            session=doc.spec.name if doc and not doc.stopped else "",
+            stamp=doc.stamp if doc else None,
+            voter=doc is not None and host.name in doc.voters,
+            muted=host.muted,
+            audio=AudioStatus(
+                jack_server=host.setup.audio.jack_server,
+                rate_hz=graph.rate_hz if graph else Hertz(0),
+                period_frames=graph.period_frames if graph else Frames(0),
+                xruns=graph.xruns if graph else 0,
+                dsp_load=round(graph.dsp_load, 4) if graph else 0.0,
+            ),
+            clock=host.clock_status(),
+            procs=self._procs(),
+            links=self._links(doc) if doc and not doc.stopped else (),
+            mounts=self._mounts(doc) if doc and on_air(host.view()) else (),
+            strips=_strips(host.observed.mix),
+            conditions=host.conditions,
+        )
+
+    async def status(self) -> SessionStatus:
+        """Return the picture of this host's session.
+
+        Raises:
+            Refused: It is in none.
+        """
+        host, membership = self._host, self._membership()
+        doc = host.document
+        if membership is None or doc is None:
+            raise Refused(
+                f"{host.name} is in no session.",
+                "Create one with `sessiond create FILE`.",
+            )
+        reports, mounts = await asyncio.gather(
+            self._reports(membership, doc), self._seen(doc)
+        )
+        picture = overview(
+            host.view(),
+            doc,
+            reports,
+            mounts,
+            was_on_air=doc.spec.name in self._was_on_air,
+        )
+        if any(mount.state is MountState.LIVE for mount in picture.mounts):
+            self._was_on_air.add(doc.spec.name)
+        return picture
+
+    async def watch(self) -> AsyncIterator[SessionStatus]:
+        """Yield the picture now and whenever it has changed."""
+        bell = TurnBell(asyncio.get_running_loop())
+        self._watchers.add(bell)
+        shown: SessionStatus | None = None
+        try:
+            while True:
+                picture = await self.status()
+                if picture != shown:
+                    shown = picture
+                    yield picture
+                await bell.wait(WATCH_EVERY)
+        finally:
+            self._watchers.discard(bell)
+
+    async def _reports(
+        self, membership: Membership, doc: StampedSpec
+    ) -> Mapping[HostName, HostStatus]:
+        others = [n for n in doc.spec.host_names if n != self._host.name]
+        answers = await asyncio.gather(
+            *(self._report(membership, name) for name in others)
+        )
+        found = {n: a for n, a in zip(others, answers, strict=True) if a is not None}
+        if self._host.name in doc.spec.host_names:
+            found[self._host.name] = self.own()
+        return found
+
+    async def _report(
+        self, membership: Membership, name: HostName
+    ) -> HostStatus | None:
+        address = membership.lines.address(name)
+        lead = membership.elector.leadership
+        if address is None or lead.liveness.get(name) is Liveness.GONE:
+            return None
+        with suppress(SessiondError):
+            line = self._roster.line(address)
+            return await line.report(membership.name, within=REPORT_WITHIN)
+        return None
+
+    async def _seen(self, doc: StampedSpec) -> tuple[MountSeen, ...] | None:
+        if doc.station is None or doc.stopped:
+            return None
+        with suppress(SessiondError):
+            return await self._icecast.mounts(doc.station)
+        return None
+
+    def _procs(self) -> tuple[ProcStatus, ...]:
+        host = self._host
+        shown = []
+        for name, state in sorted(host.lifecycles.items()):
+            seen = host.observed.procs.get(name)
+            alive = seen is not None and seen.exit_code is None
+            shown.append(
+                ProcStatus(
+                    name=name,
+                    program=state.plan.program.value,
+                    pid=seen.identity.pid if seen and alive else 0,
+                    state=named(state),
+                    restarts=host.restarts.get(name, 0),
+                )
+            )
+        return tuple(shown)
+
+    def _links(self, doc: StampedSpec) -> tuple[LinkEnd, ...]:
+        now = self._host.clock.now()
+        running = {
+            p.name.removeprefix("link-")
+            for p in self._procs()
+            if p.state is ProcState.RUNNING
+        }
+        ends = []
+        for link in doc.links:
+            peer = link.peer_of(self._host.name)
+            if peer is None:
+                continue
+            seen = self._host.observed.links.get(peer)
+            state = seen.state(now) if seen else LinkState.DOWN
+            up = state if peer in running or state is not LinkState.UP else _NOT_YET
+            ends.append(LinkEnd(peer=peer, state=up))
+        return tuple(ends)
+
+    def _mounts(self, doc: StampedSpec) -> tuple[MountEnd, ...]:
+        return tuple(self._mount(mount) for mount in doc.spec.mounts)
+
+    def _mount(self, mount: MountSpec) -> MountEnd:
+        host = self._host
+        report = host.sources.get(source_name(mount))
+        mix = host.observed.mix
+        level = mix.bus(mount.file_name) if mix else None
+        return MountEnd(
+            path=mount.path,
+            state=_mount_state(report),
+            peak_db=level.peak_db if level else None,
+        )
+
+
+_NOT_YET: Final = LinkState.CONNECTING
+
+_STATES: Final = {
+    SourceState.LIVE: MountState.LIVE,
+    SourceState.REFUSED: MountState.HELD_ELSEWHERE,
+}
+
+
+def _mount_state(report: SourceReport | None) -> MountState:
+    if report is None:
+        return MountState.DOWN
+    state = _STATES.get(report.state, MountState.DOWN)
+    silent = report.moved_ago is not None and report.moved_ago > STALLED_AFTER
+    return MountState.STALLED if state is MountState.LIVE and silent else state
+
+
+def _strips(mix: MixReport | None) -> tuple[StripLevel, ...]:
+    if mix is None:
+        return ()
+    return tuple(
+        StripLevel(host=name, peak_db=levels.peak_db, rms_db=levels.rms_db)
+        for name, levels in zip(mix.order.strips, mix.strips, strict=True)
+    )

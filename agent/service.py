@@ -1,0 +1,197 @@
+"""What an agent answers people: `AgentApi` on this host's state."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from agent.bell import TurnBell
+from agent.doctor import look_over
+from agent.host import Host
+from agent.membership import Membership
+from agent.operator import Operator
+from agent.publish import Publisher
+from agent.records import set_muted
+from agent.roster import Roster
+from sessiond.core.spec import SessionSpec
+from sessiond.core.stamped import Secrets, Stamp, StampedSpec
+from sessiond.core.status import (
+    Finding,
+    HostSighting,
+    SessionStatus,
+)
+from sessiond.errors import Refused, Unavailable
+from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
+
+# Every process of ours ends within three seconds of SIGTERM, or is killed.
+STOP_LIMIT: Final = Seconds(8.0)
+STOP_LOOK: Final = Seconds(0.1)
+MUTE_WITHIN: Final = Seconds(2.0)
+
+
+class Service:
+    """Answers people.
+
+    Args:
+        host: This host.
+        membership: Returns the present membership; None outside a session.
+        depart: Ends the present membership and forgets its session.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        roster: Roster,
+        operator: Operator,
+        publisher: Publisher,
+        bell: TurnBell,
+        membership: Callable[[], Membership | None],
+        depart: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._host = host
+        self._roster = roster
+        self._operator = operator
+        self._publisher = publisher
+        self._bell = bell
+        self._membership = membership
+        self._depart = depart
+
+    async def hosts(self, wait: Seconds) -> tuple[HostSighting, ...]:
+        """As `AgentApi.hosts`."""
+        pause = TurnBell(self._bell.loop)
+        until = self._host.clock.now() + wait
+        while True:
+            await self._roster.ask_all(self._roster.candidates())
+            left = Seconds(until - self._host.clock.now())
+            if left <= 0:
+                break
+            await pause.wait(min(left, Seconds(0.5)))
+        sightings = (found.sighting for found in self._roster.found().values())
+        return tuple(sorted(sightings, key=lambda s: (s.name, s.address)))
+
+    async def create(self, spec: SessionSpec, secrets: Secrets) -> StampedSpec:
+        """As `AgentApi.create`."""
+        return await self._operator.create(spec, secrets)
+
+    async def apply(
+        self, spec: SessionSpec, secrets: Secrets, based_on: Stamp | None
+    ) -> StampedSpec:
+        """As `AgentApi.apply`."""
+        return await self._operator.apply(spec, secrets, based_on)
+
+    async def spec(self, name: SessionName | None) -> StampedSpec:
+        """As `AgentApi.spec`."""
+        doc = self._document(name)
+        if doc.stopped:
+            raise Refused(
+                f"The session {doc.spec.name} has been stopped.",
+                "Create it anew with `sessiond create FILE`.",
+            )
+        return doc
+
+    async def status(self, name: SessionName | None) -> SessionStatus:
+        """As `AgentApi.status`."""
+        self._document(name)
+        return await self._publisher.status()
+
+    async def watch(self, name: SessionName | None) -> AsyncIterator[SessionStatus]:
+        """As `AgentApi.watch`."""
+        self._document(name)
+        async for picture in self._publisher.watch():
+            yield picture
+
+    async def gain(
+        self,
+        session: SessionName,
+        mount: MountPath,
+        host: HostName,
+        gain_db: Decibels,
+    ) -> Stamp:
+        """As `AgentApi.gain`."""
+        return await self._operator.gain(session, mount, host, gain_db)
+
+    async def mute(self, host: HostName | None, *, muted: bool) -> None:
+        """As `AgentApi.mute`."""
+        if host is None or host == self._host.name:
+            set_muted(self._host, muted=muted)
+            self._bell()
+            return
+        membership = self._membership()
+        if membership is None:
+            raise Refused(
+                f"{self._host.name} is in no session, so it can't reach {host}.",
+                f"Ask {host}'s own agent with --agent.",
+            )
+        doc = self._document(None)
+        if host not in doc.spec.host_names:
+            raise Refused(
+                f"{host} is no host of {doc.spec.name}.",
+                f"Its hosts are {', '.join(doc.spec.host_names)}.",
+            )
+        address = membership.lines.address(host)
+        if address is None:
+            raise Unavailable(f"{host} has not been found on this network.")
+        line = self._roster.line(address)
+        await line.mute(membership.name, muted=muted, within=MUTE_WITHIN)
+
+    async def leave(self) -> None:
+        """As `AgentApi.leave`."""
+        membership = self._membership()
+        if membership is None or membership.is_over:
+            raise Refused(f"{self._host.name} is in no session.")
+        # When nobody can be told this host goes all the same: its owner said so.
+        with suppress(Unavailable):
+            await self._operator.remove(self._host.name)
+        await self._depart()
+        await self._until_ended()
+
+    async def resume(self) -> None:
+        """As `AgentApi.resume`."""
+        membership = self._membership()
+        if membership is None or membership.is_over:
+            raise Refused(f"{self._host.name} is in no session.")
+        membership.consent()
+
+    async def handover(self, session: SessionName, host: HostName | None) -> HostName:
+        """As `AgentApi.handover`."""
+        return await self._operator.handover(session, host)
+
+    async def stop(self, name: SessionName) -> None:
+        """As `AgentApi.stop`."""
+        await self._operator.stop(name)
+        await self._until_ended()
+
+    async def doctor(self) -> tuple[Finding, ...]:
+        """As `AgentApi.doctor`."""
+        return await look_over(self._host)
+
+    async def check(self, spec: SessionSpec) -> tuple[str, ...]:
+        """As `AgentApi.check`: plans are the command line's own business."""
+        return tuple(f"{name}" for name in spec.host_names)
+
+    def _document(self, name: SessionName | None) -> StampedSpec:
+        doc = self._host.document
+        if doc is None or (name is not None and doc.spec.name != name):
+            what = f"the session {name}" if name else "a session"
+            now = f"It is in {doc.spec.name}." if doc and not doc.stopped else ""
+            raise Refused(
+                f"{self._host.name} is not in {what}.",
+                now or "Create one with `sessiond create FILE`.",
+            )
+        return doc
+
+    async def _until_ended(self) -> None:
+        """Return when nothing of the session runs here any more.
+
+        Raises:
+            Unavailable: A process would not end.
+        """
+        pause = TurnBell(self._bell.loop)
+        until = self._host.clock.now() + STOP_LIMIT
+        while self._host.clock.now() < until:
+            self._bell()
+            rest = [n for n in self._host.lifecycles if n != "jackd"]
+            if not rest and self._host.settled:
+                return
+            await pause.wait(STOP_LOOK)
+        raise Unavailable(f"Some processes have not ended: {', '.join(rest)}.")

@@ -1,0 +1,123 @@
+"""Which session this host is in: at most one at a time, opened and closed here."""
+
+import asyncio
+from contextlib import suppress
+
+from agent.adapters.icecast import IcecastDoor
+from agent.bell import TurnBell
+from agent.doors import WallClock
+from agent.host import Host
+from agent.membership import ELECTION, Membership
+from agent.records import load_home, load_secrets, remember
+from agent.roster import Roster
+from agent.station import remove_station
+from sessiond.core.election import Persisted
+from sessiond.core.stamped import Secrets
+from sessiond.errors import Refused
+from sessiond.units import SessionName
+from sessiond.wire.convert import decode, encode
+
+
+class Sessions:
+    """Opens and closes memberships inside the agent's task group."""
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        roster: Roster,
+        icecast: IcecastDoor,
+        wall: WallClock,
+        bell: TurnBell,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._host = host
+        self._roster = roster
+        self._icecast = icecast
+        self._wall = wall
+        self._bell = bell
+        self._group = group
+        self._membership: Membership | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def current(self) -> Membership | None:
+        """Return the present membership, also of a stopped session; or None."""
+        return self._membership
+
+    async def go_on(self) -> None:
+        """Go on with the session that the state folder knows, if any."""
+        host = self._host
+        home = load_home(host.store)
+        same_place = home is not None and (home.boot_id, home.advertise) == (
+            host.boot_id,
+            host.config.advertise,
+        )
+        host.muted = home is not None and home.muted
+        persisted = self._load()
+        if persisted.stamped is None:
+            remember(host)
+            return
+        if (given := load_secrets(host.store)) is not None:
+            host.secrets, host.secrets_of = given.secrets, given.session
+        # What plays on was adopted: its owner's consent is still good.
+        playing = bool(host.lifecycles) and same_place
+        host.consented = playing or persisted.stamped.stopped
+        self._open(persisted.stamped.spec.name, persisted, asks_consent=not same_place)
+
+    async def join(self, name: SessionName) -> Membership:
+        """Return the membership of a session that begins here."""
+        present = self._membership
+        if present is not None and present.name == name:
+            return present
+        await self.close()
+        self._host.peer_facts.clear()
+        self._host.generations.clear()
+        remember(self._host)
+        return self._open(name, Persisted(), asks_consent=False)
+
+    async def depart(self) -> None:
+        """End the present membership and forget its session."""
+        await self.close()
+        host = self._host
+        host.secrets, host.secrets_of = Secrets(), ""
+        host.peer_facts.clear()
+        host.store.save(ELECTION, encode(Persisted()))
+        remove_station(host)
+        self._bell()
+
+    async def close(self) -> None:
+        """End the present membership's tasks; the state folder keeps its session."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._task = self._membership = None
+        self._host.leadership = lambda: None
+        self._host.mounts = None
+        self._host.sources = {}
+
+    def _open(
+        self, name: SessionName, persisted: Persisted, *, asks_consent: bool
+    ) -> Membership:
+        membership = Membership(
+            host=self._host,
+            name=name,
+            persisted=persisted,
+            roster=self._roster,
+            icecast=self._icecast,
+            wall=self._wall,
+            bell=self._bell,
+            asks_consent=asks_consent,
+        )
+        self._host.sources = membership.on_air.reports
+        self._membership = membership
+        self._task = self._group.create_task(membership.run())
+        return membership
+
+    def _load(self) -> Persisted:
+        content = self._host.store.load(ELECTION)
+        try:
+            return Persisted() if content is None else decode(Persisted, content)
+        except Refused:
+            # Written by a later version; the others know the session better.
+            return Persisted()
