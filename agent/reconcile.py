@@ -101,6 +101,9 @@ class Reconciler:
         host.lifecycles = decision.lifecycles
         for effect in decision.effects:
             await self._perform_within(effect)
+        if decision.effects:
+            names = sorted({type(effect).__name__ for effect in decision.effects})
+            _log.info("turn.changed", effects=names)
         host.settled = not decision.effects
         self._reload_station()
         host.conditions = judge(
