@@ -6,7 +6,8 @@ the messages on, so two events never interleave. It never waits for JACK.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from dataclasses import replace
+from typing import Final, TypeVar, assert_never
 
 from agent.doors import Bell, Clock
 from sessiond.core.election import (
@@ -46,6 +47,8 @@ Tell = Callable[[HostName, Message], Awaitable[Sequence[Message]]]
 ANSWER_LIMIT: Final = Seconds(6.0)
 # Heartbeats to a silent host pile up for as long as a call's deadline; two a second.
 MOST_UNDER_WAY: Final = 4
+# A full disk seldom heals sooner.
+DISK_RETRY: Final = Seconds(0.25)
 
 _REASONS: Final = {
     Rejection.NOT_LEADER: "this host does not lead the session any more",
@@ -54,6 +57,8 @@ _REASONS: Final = {
     Rejection.STOPPED: "the session has been stopped",
     Rejection.NO_ABLE_HOST: "no other host is able to broadcast now",
 }
+
+_REFUSED: Final = {Rejection.CONFLICT, Rejection.STOPPED, Rejection.NO_ABLE_HOST}
 
 
 class Elector:
@@ -87,6 +92,9 @@ class Elector:
         self._changed = changed
         self._state = start(config, persisted, clock.now())
         self._group: asyncio.TaskGroup | None = None
+        self._ended = False
+        self._early: list[Send] = []
+        self._shown: Leadership | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: dict[HostName, int] = {}
         self._requests = 0
@@ -103,12 +111,13 @@ class Elector:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                early, self._early = self._early, []
+                for send in early:
+                    self._send(send.to, send.message)
                 self.post(Woke())
                 await asyncio.get_running_loop().create_future()
         finally:
-            self._group = None
-            if self._timer is not None:
-                self._timer.cancel()
+            self._end()
 
     def post(self, event: Event) -> None:
         """Take an event in and do what follows from it."""
@@ -125,9 +134,12 @@ class Elector:
     ) -> Stamp:
         """Have the document stamped; returns once a majority has stored it.
 
+        A caretaker stores it alone, as an edit (`Stamp.edit`).
+
         Raises:
             Refused: The session was changed or stopped in the meantime.
-            Unavailable: This host does not lead, or no majority stored it in time.
+            Unavailable: This host does not lead, the disk is full, or no majority
+                stored it in time.
         """
         number = self._number()
         answer: asyncio.Future[Stamp] = asyncio.get_running_loop().create_future()
@@ -139,7 +151,8 @@ class Elector:
         """Order another host to take over and return which; it then shows.
 
         Raises:
-            Unavailable: This host does not lead, or no host is able.
+            Refused: No other host is able, or not this one.
+            Unavailable: This host does not lead, or has no majority.
         """
         number = self._number()
         answer: asyncio.Future[HostName] = asyncio.get_running_loop().create_future()
@@ -155,6 +168,8 @@ class Elector:
         number: int,
     ) -> T:
         try:
+            if self._ended:
+                raise _ended()
             self.post(request)
             async with asyncio.timeout(ANSWER_LIMIT):
                 return await answer
@@ -171,36 +186,55 @@ class Elector:
         return self._requests
 
     def _take(self, event: Event, reply_to: HostName | None) -> tuple[Message, ...]:
-        before = self._shown()
+        if self._ended:
+            return ()
         state, effects = step(self._state, event, self._clock.now())
         try:
-            for effect in effects:
-                if isinstance(effect, Persist):
-                    self._persist(effect.persisted)
-        except SessiondError:
-            # As if the event had been lost: nothing that it led to may be said.
+            self._write_down(effects)
+        except SessiondError as e:
+            # As if the event had been lost: nothing that it led to may be said. But
+            # time goes on, and whoever asked for it is told.
+            self._wake_at(Seconds(self._clock.now() + DISK_RETRY))
+            self._fail(event, e)
             return ()
         self._state = state
         replies = [r for e in effects if (r := self._perform(e, reply_to)) is not None]
-        if self._shown() != before:
+        shown = replace(self.leadership, heard_leader_ago=None)
+        if shown != self._shown:
+            self._shown = shown
             self._changed()
         return tuple(replies)
 
-    def _shown(self) -> tuple[object, ...]:
-        """Return what a change of which others want to know."""
-        state = self._state
-        now = self.leadership
-        return (
-            state.persisted.stamped,
-            now.leader,
-            now.my_role,
-            now.standby,
-            now.broadcaster,
-            now.right,
-            now.grant,
-            now.watch,
-            now.heard_member,
-        )
+    def _write_down(self, effects: Sequence[Effect]) -> None:
+        """Do what must be on the disk before anything is said."""
+        for effect in effects:
+            if isinstance(effect, KeepConflict):
+                self._keep_conflict(effect.stamped)
+            elif isinstance(effect, Persist):
+                self._persist(effect.persisted)
+
+    def _fail(self, event: Event, error: SessiondError) -> None:
+        """Tell whoever asked for an event that it came to nothing."""
+        future: asyncio.Future[Stamp] | asyncio.Future[HostName] | None = None
+        if isinstance(event, StampRequested):
+            future = self._stamps.get(event.request)
+        elif isinstance(event, HandoverRequested):
+            future = self._handovers.get(event.request)
+        if future is not None and not future.done():
+            future.set_exception(error)
+
+    def _end(self) -> None:
+        """Take no more part, and tell everybody who still waits."""
+        self._ended = True
+        self._group = None
+        if self._timer is not None:
+            self._timer.cancel()
+        for stamp in self._stamps.values():
+            if not stamp.done():
+                stamp.set_exception(_ended())
+        for handover in self._handovers.values():
+            if not handover.done():
+                handover.set_exception(_ended())
 
     def _perform(self, effect: Effect, reply_to: HostName | None) -> Message | None:
         """Do one effect; returns a message that rides in the answer, if it is one."""
@@ -211,14 +245,14 @@ class Elector:
                 self._send(to, message)
             case WakeAt(at=at):
                 self._wake_at(at)
-            case KeepConflict(stamped=stamped):
-                self._keep_conflict(stamped)
             case ConfirmStamp() | RejectStamp():
                 self._answer_stamp(effect)
             case AnswerHandover():
                 self._answer_handover(effect)
-            case Persist():
+            case Persist() | KeepConflict():
                 pass
+            case _:
+                assert_never(effect)
         return None
 
     def _wake_at(self, at: Seconds) -> None:
@@ -229,7 +263,10 @@ class Elector:
         self._timer = loop.call_later(pause, self.post, Woke())
 
     def _send(self, to: HostName, message: Message) -> None:
-        if self._group is None or self._under_way.get(to, 0) >= MOST_UNDER_WAY:
+        if self._group is None:
+            self._early.append(Send(to=to, message=message))
+            return
+        if self._under_way.get(to, 0) >= MOST_UNDER_WAY:
             return
         self._under_way[to] = self._under_way.get(to, 0) + 1
         self._group.create_task(self._carry(to, message))
@@ -261,8 +298,12 @@ class Elector:
             answer.set_exception(_rejected(effect.reason or Rejection.NO_ABLE_HOST))
 
 
+def _ended() -> SessiondError:
+    return Unavailable("This host takes part in the session no more.")
+
+
 def _rejected(reason: Rejection) -> SessiondError:
     sentence = f"It was not done: {_REASONS[reason]}."
-    if reason in {Rejection.CONFLICT, Rejection.STOPPED}:
+    if reason in _REFUSED:
         return Refused(sentence, "Look at `sessiond status`, then ask again.")
     return Unavailable(sentence, "Look at `sessiond status`, then ask again.")
