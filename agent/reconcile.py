@@ -101,10 +101,9 @@ class Reconciler:
         host.lifecycles = decision.lifecycles
         for effect in decision.effects:
             await self._perform_within(effect)
-        if decision.effects:
-            names = sorted({type(effect).__name__ for effect in decision.effects})
-            _log.info("turn.changed", effects=names)
         host.settled = not decision.effects
+        if decision.effects:
+            _log.info("turn.changed", did=[_told(e) for e in decision.effects])
         self._reload_station()
         host.conditions = judge(
             view, host.plan, host.observed, host.lifecycles, self._around(now), now
@@ -162,7 +161,6 @@ class Reconciler:
                 complaint=e.sentence, permanent=isinstance(e, Broken)
             )
             raise
-        _log.info("proc.spawned", proc=plan.name, program=plan.program.value)
 
     def _reload_station(self) -> None:
         """Have a running Icecast read its configuration again when it changed."""
@@ -201,3 +199,21 @@ class Reconciler:
 
     def _socket(self, name: ProcName) -> Path:
         return Path(self._host.setup.run_folder) / f"{name}.sock"
+
+
+def _told(effect: Effect) -> str:
+    """Return an effect as a word or two of the turn's one log line."""
+    kind = type(effect).__name__
+    match effect:
+        case Spawn(plan=plan):
+            return f"{kind} {plan.name}"
+        case Signal(name=name, number=number):
+            return f"{kind} {name} {number}"
+        case Forget(name=name) | OrderSource(name=name):
+            return f"{kind} {name}"
+        case Connect(wire=wire) | Disconnect(wire=wire):
+            return f"{kind} {wire.source} {wire.destination}"
+        case OrderMix():
+            return kind
+        case _:
+            assert_never(effect)

@@ -7,6 +7,10 @@ looking at a quiet server costs nothing.
 Any call can hang while jackd does (it is stopped, or starved), so each runs bounded.
 One that did not end in time takes its client with it; the server counts as absent
 until that call has ended, and then is joined anew.
+
+A server makes a wire in its next period, and libjack waits for little more than one
+before it shows the graph without it. So what we did ourselves is taken as done until
+the server shows it, or has had time enough.
 """
 
 import asyncio
@@ -33,6 +37,8 @@ T = TypeVar("T")
 CALL_WITHIN: Final = Seconds(2.0)
 # Nobody tells us that a server has come; an attempt to join an absent one costs 4 ms.
 JOIN_EVERY: Final = Seconds(1.0)
+# How long our own changes count as done: ten periods of 2048 frames at 44.1 kHz.
+DONE_FOR: Final = Seconds(0.5)
 # A port can go between a question for all names and one for a port; thrice running
 # is a client that opens and closes ports for ever.
 READ_ATTEMPTS: Final = 3
@@ -79,6 +85,28 @@ class _News:
 
 
 @dataclass(slots=True)
+class _Changes:
+    """Wires that we made (True) or cut, which the server may not show yet."""
+
+    until: dict[Wire, tuple[bool, float]] = field(default_factory=dict)
+
+    def note(self, wire: Wire, now: float, *, made: bool) -> None:
+        self.until[wire] = made, now + DONE_FOR
+
+    def applied(self, graph: JackGraph, now: float) -> JackGraph:
+        """Return the graph with our changes; forget those that it shows."""
+        self.until = {
+            wire: (made, until)
+            for wire, (made, until) in self.until.items()
+            if until > now
+            and made != (wire in graph.wires)
+            and {wire.source, wire.destination} <= graph.ports
+        }
+        made = {wire for wire, (is_made, _) in self.until.items() if is_made}
+        return replace(graph, wires=graph.wires - self.until.keys() | made)
+
+
+@dataclass(slots=True)
 class _Joined:
     """A client of a server that was alive when we last looked.
 
@@ -87,6 +115,7 @@ class _Joined:
 
     client: Any
     news: _News
+    changes: _Changes = field(default_factory=_Changes)
     graph: JackGraph = field(
         default_factory=lambda: JackGraph(rate_hz=Hertz(0), period_frames=Frames(0))
     )
@@ -98,7 +127,7 @@ class JackDoor:
     Args:
         server_name: As jackd's ``--name``; ``default`` is JACK's default.
         bell: Rung, on any thread, when the graph changed or the server went; and each
-            second while there is none, so that its return is noticed.
+            second while there is none, or while it has yet to do what we asked for.
         client_name: How we show in JACK; the default is like no server's name, as two
             of one name break both.
     """
@@ -133,20 +162,19 @@ class JackDoor:
         jack = _library()
         async with self._lock:
             joined = await self._member_or_raise()
+            joined.news.stale = True
             try:
                 await self._ask(
                     joined,
                     lambda: joined.client.connect(wire.source, wire.destination),
                 )
             except jack.JackErrorCode as e:
-                if e.code == errno.EEXIST:
-                    return
-                raise Unavailable(
-                    f"{wire.source} can't be wired to {wire.destination}",
-                    "one of these JACK ports has gone, or is no audio port",
-                ) from e
-            finally:
-                joined.news.stale = True
+                if e.code != errno.EEXIST:
+                    raise Unavailable(
+                        f"{wire.source} can't be wired to {wire.destination}",
+                        "one of these JACK ports has gone, or is no audio port",
+                    ) from e
+            joined.changes.note(wire, _now(), made=True)
 
     async def disconnect(self, wire: Wire) -> None:
         """Take a wire away; one that is gone already is fine.
@@ -157,6 +185,7 @@ class JackDoor:
         jack = _library()
         async with self._lock:
             joined = await self._member_or_raise()
+            joined.news.stale = True
             try:
                 await self._ask(
                     joined,
@@ -165,12 +194,11 @@ class JackDoor:
             except jack.JackErrorCode as e:
                 # JACK answers −1 for every reason, the harmless one included.
                 graph = await self._read(joined)
-                if graph is None or wire in graph.wires:
+                if graph is None or wire in joined.changes.applied(graph, _now()).wires:
                     raise Unavailable(
                         f"{wire.source} can't be parted from {wire.destination}"
                     ) from e
-            finally:
-                joined.news.stale = True
+            joined.changes.note(wire, _now(), made=False)
 
     async def close(self) -> None:
         """Leave the server."""
@@ -190,7 +218,10 @@ class JackDoor:
             if graph is None:
                 joined.news.stale = True
                 return None
-            joined.graph = graph
+            joined.graph = joined.changes.applied(graph, _now())
+            if joined.changes.until:
+                joined.news.stale = True
+                self._try_again_later()
         return replace(
             joined.graph,
             xruns=joined.news.xruns,
@@ -299,6 +330,10 @@ class JackDoor:
     def _ring_again(self) -> None:
         self._retry = None
         self._bell()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _close_late(opened: Future[Any]) -> None:

@@ -21,7 +21,7 @@ from sessiond.core.status import (
     SessionStatus,
 )
 from sessiond.core.view import SessionView
-from sessiond.units import Address, Frames, HostId, HostName
+from sessiond.units import Frames, HostName
 
 
 def overview(
@@ -102,8 +102,8 @@ def _host(
     member = doc.member(name)
     return HostStatus(
         name=name,
-        id=(member and member.id) or HostId(""),
-        address=(member and member.address) or Address(""),
+        id=member.id if member else None,
+        address=member.address if member else None,
         state=view.liveness.get(name, Liveness.GONE),
         audio=AudioStatus(jack_server=""),
     )

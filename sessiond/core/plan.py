@@ -57,7 +57,7 @@ class HostPlan:
         procs: In start order, by name within a stage.
         wires: Between ports that may not be there yet.
         mix: What the mix-down should do; None without one.
-        sources: What each source process should feed; the first is the primary's.
+        sources: What each source process should feed now; empty without the right.
         station: Where the embedded Icecast listens, if this host runs it.
     """
 
@@ -85,20 +85,20 @@ def plan_host(view: SessionView) -> HostPlan:
     links = _my_links(view, doc)
     mixes = _mixes(view, doc)
     mix = mix_order(doc.spec) if mixes else None
-    sources = _sources(view, doc) if on_air(view) else {}
+    orders = _sources(view, doc) if on_air(view) else {}
     station = doc.station if _runs_station(view, doc) else None
     procs = (
         *jack,
         *((_icecast(view),) if station else ()),
         *(_link(view, doc, link) for link in links),
         *((_mixdown(view),) if mix else ()),
-        *(_source(view, name) for name in sources),
+        *(_source(view, source_name(mount)) for mount in doc.spec.mounts if mix),
     )
     return HostPlan(
         procs=tuple(sorted(procs, key=lambda p: (p.stage, p.name))),
-        wires=_wires(view, doc, links, mixing=mix is not None, airing=bool(sources)),
+        wires=_wires(view, doc, links, mixing=mix is not None),
         mix=mix,
-        sources=MappingProxyType(sources),
+        sources=MappingProxyType(orders),
         station=station,
     )
 
@@ -156,11 +156,15 @@ def _runs_station(view: SessionView, doc: StampedSpec) -> bool:
 def _mixes(view: SessionView, doc: StampedSpec) -> bool:
     """Tell whether this host mixes: on the air, or about to be, or next in line.
 
-    A mix-down that runs before it is needed takes its start out of every takeover.
+    A mix-down, and source processes without an order, that run before they are
+    needed take their starts out of every takeover. Before there is a leader, the
+    best rank gets ready.
     """
     lead = view.leadership
     if lead is None or not doc.spec.mounts:
         return False
+    if lead.leader is None:
+        return lead.right or view.me == next(iter(doc.spec.preference), None)
     return lead.right or view.me in (lead.leader, lead.standby)
 
 
@@ -229,14 +233,13 @@ def _mixdown(view: SessionView) -> ProcPlan:
 
 
 def _source(view: SessionView, name: ProcName) -> ProcPlan:
-    needs = {ProcName(MIXDOWN), *(p.name for p in _jackd(view, view.running))}
     return ProcPlan(
         name=name,
         program=Program.SOURCE,
         stage=Stage.SOURCES,
         argv=own_argv(view.setup, Program.SOURCE, name, socket_path(view, name)),
         env=jack_env(view.setup.audio),
-        needs=frozenset(needs),
+        needs=frozenset(p.name for p in _jackd(view, view.running)),
         ready=SocketAnswers(),
     )
 
@@ -266,7 +269,6 @@ def _wires(
     links: tuple[LinkPort, ...],
     *,
     mixing: bool,
-    airing: bool,
 ) -> frozenset[Wire]:
     audio, n = view.setup.audio, doc.spec.links.channels
     inputs: tuple[PortName, ...] = () if view.muted else audio.inputs
@@ -279,7 +281,6 @@ def _wires(
             wires |= patch(link_receive(peer, n), strip(peer))
     if mixing:
         wires |= patch(inputs, strip(view.me))
-    if airing:
         for mount in doc.spec.mounts:
             client = air_client(mount)
             ends = (PortName(f"{client}:input_1"), PortName(f"{client}:input_2"))

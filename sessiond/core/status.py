@@ -152,13 +152,14 @@ class HostStatus:
     """All that one host says of itself.
 
     Attributes:
+        id: None while the host was not found yet; so is the address.
         session: Empty while the host is in no session.
         state: How the host that was asked sees this one.
     """
 
     name: HostName
-    id: HostId
-    address: Address
+    id: HostId | None
+    address: Address | None
     session: str = ""
     stamp: Stamp | None = None
     state: Liveness = Liveness.ALIVE

@@ -315,8 +315,8 @@ class HostStatus(_message.Message):
         self,
         *,
         name: _builtins.str = ...,
-        id: _builtins.str = ...,
-        address: _builtins.str = ...,
+        id: _builtins.str | None = ...,
+        address: _builtins.str | None = ...,
         session: _builtins.str = ...,
         stamp: _session_pb2.Stamp | None = ...,
         state: _builtins.str = ...,
@@ -330,11 +330,18 @@ class HostStatus(_message.Message):
         strips: _abc.Iterable[Global___StripLevel] | None = ...,
         conditions: _abc.Iterable[Global___Condition] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "clock", b"clock", "stamp", b"stamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "audio", b"audio", "clock", b"clock", "id", b"id", "stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "audio", b"audio", "clock", b"clock", "conditions", b"conditions", "id", b"id", "links", b"links", "mounts", b"mounts", "muted", b"muted", "name", b"name", "procs", b"procs", "session", b"session", "stamp", b"stamp", "state", b"state", "strips", b"strips", "voter", b"voter"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "audio", b"audio", "clock", b"clock", "conditions", b"conditions", "id", b"id", "links", b"links", "mounts", b"mounts", "muted", b"muted", "name", b"name", "procs", b"procs", "session", b"session", "stamp", b"stamp", "state", b"state", "strips", b"strips", "voter", b"voter"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
+    _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
+    _WhichOneofReturnType__id: _TypeAlias = _typing.Literal["id"]  # noqa: Y015
+    _WhichOneofArgType__id: _TypeAlias = _typing.Literal["_id", b"_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__id) -> _WhichOneofReturnType__id | None: ...
 
 Global___HostStatus: _TypeAlias = HostStatus  # noqa: Y015
 
