@@ -18,11 +18,11 @@ from sessiond.v1.status_pb2 import ErrorDetail
 
 DETAIL_KEY: Final = "sessiond-error-bin"
 
-# gRPC's limit is 8 KiB for all metadata of an answer; 4 bytes a character at worst,
-# and the sentence goes twice: as it is, and percent-encoded for other clients.
-_LONGEST_SENTENCE: Final = 500
-_LONGEST_HINT: Final = 700
-_LONGEST_DETAILS: Final = 200
+# Bytes. gRPC takes 8 KiB of metadata: sentence and hint grow by a third on the way
+# (base64), and the sentence goes once more, percent-encoded, for other clients.
+_LONGEST_SENTENCE: Final = 1000
+_LONGEST_HINT: Final = 4000
+_LONGEST_DETAILS: Final = 300
 
 _CODES: Final = MappingProxyType(
     {
@@ -96,7 +96,10 @@ def broken_off(attempt: Attempt) -> Unavailable:
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    content = text.encode()
+    if len(content) <= longest:
+        return text
+    return content[: longest - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def _meant(raw: bytes) -> SessiondError | None:
