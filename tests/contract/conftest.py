@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,14 @@ class Jackd:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, period_frames: int = 256) -> None:
-        argv = ["jackd", "--name", self.name, "--no-realtime", "-d", "dummy"]
-        argv += ["-r", "48000", "-p", str(period_frames)]
+    def argv(self) -> tuple[str, ...]:
+        server = ("jackd", "--name", self.name, "--no-realtime")
+        return (*server, "-d", "dummy", "-r", "48000", "-p", "256")
+
+    def start(self) -> None:
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                argv,
+                self.argv(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -86,3 +89,42 @@ def jackd(tmp_path: Path) -> Iterator[Jackd]:
 
 def sockets_of(server: str) -> list[str]:
     return [f.name for f in Path("/dev/shm").glob(f"jack_{server}_*")]
+
+
+def write_on(file: FileIO) -> None:
+    while True:
+        file.write(b"\0" * 4096)
+
+
+class SmallDisk:
+    """A file system of a few pages that can be filled up or made read-only."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place))
+
+    def fill(self) -> None:
+        ballast = (self.place / "ballast").open("wb", buffering=0)
+        with ballast, pytest.raises(OSError, match="No space left"):
+            write_on(ballast)
+
+    def empty(self) -> None:
+        (self.place / "ballast").unlink()
+
+    def read_only(self) -> None:
+        self._run("mount", "-o", "remount,ro", str(self.place))
+
+    def close(self) -> None:
+        self._run("umount", str(self.place))
+
+    def _run(self, *argv: str) -> None:
+        subprocess.run(argv, check=True, capture_output=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    place = tmp_path / "small"
+    place.mkdir()
+    small = SmallDisk(place)
+    yield small
+    small.close()

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import jack as jackclient
 import pytest
 
-from agent.adapters.jack_graph import JackDoor
+from agent.adapters.jack_graph import DONE_FOR, JackDoor, _Changes
 from agent.doors import Jack
 from sessiond.core.jackgraph import JackGraph, Wire
 from sessiond.errors import Unavailable
-from sessiond.units import PortName
+from sessiond.units import Frames, Hertz, PortName
 from tests.contract.conftest import Jackd, Rings, descriptors, threads
 from tests.support.eventually import aeventually
 from tests.support.fakes import FakeJack, FakeJackServer
@@ -352,7 +352,7 @@ def test_a_computer_without_libjack_is_broken() -> None:
     program = """if True:
         import asyncio, ctypes.util
         ctypes.util.find_library = lambda name: None
-        from agent.adapters.jack_graph import JackDoor
+        from agent.adapters.jack_graph import DONE_FOR, JackDoor, _Changes
         from sessiond.errors import Broken
         try:
             asyncio.run(JackDoor("default", print).look())
@@ -366,3 +366,38 @@ def test_a_computer_without_libjack_is_broken() -> None:
         "JACK's library is missing sudo apt install libjack-jackd2-0\n"
     )
     assert answer.stderr == ""
+
+
+def graph_of(*wires: Wire) -> JackGraph:
+    return JackGraph(
+        rate_hz=Hertz(48000),
+        period_frames=Frames(256),
+        ports=frozenset(PortName(p) for p in SOUND_CARD),
+        wires=frozenset(wires),
+    )
+
+
+OTHER_WIRE = Wire(PortName("system:capture_2"), PortName("system:playback_2"))
+
+
+def test_what_we_did_counts_as_done_before_the_server_shows_it() -> None:
+    changes = _Changes()
+    changes.note(WIRE, 10.0, made=True)
+    changes.note(OTHER_WIRE, 10.0, made=False)
+    assert changes.applied(graph_of(OTHER_WIRE), 10.1).wires == {WIRE}
+    assert changes.applied(graph_of(WIRE), 10.2).wires == {WIRE}
+    assert not changes.until, "the server shows both"
+    assert changes.applied(graph_of(OTHER_WIRE), 10.3).wires == {OTHER_WIRE}
+
+
+def test_what_the_server_does_not_show_in_time_is_not_done() -> None:
+    changes = _Changes()
+    changes.note(WIRE, 10.0, made=True)
+    assert changes.applied(graph_of(), 10.0 + DONE_FOR).wires == frozenset()
+
+
+def test_a_wire_whose_port_has_gone_is_not_done() -> None:
+    changes = _Changes()
+    gone = Wire(PortName("link-bob:receive_1"), WIRE.destination)
+    changes.note(gone, 10.0, made=True)
+    assert changes.applied(graph_of(), 10.0).wires == frozenset()

@@ -14,7 +14,7 @@ from agent.doors import EXIT_UNKNOWN, Bell, Procs
 from sessiond.core.proc import ProcPlan, Program, Stage
 from sessiond.errors import Broken
 from sessiond.units import ProcName
-from tests.contract.conftest import Rings, descriptors
+from tests.contract.conftest import Jackd, Rings, SmallDisk, descriptors
 from tests.support.eventually import aeventually
 from tests.support.fakeproc import Behaviour
 from tests.support.fakes import FakeMachine, FakeProcs, as_fakeproc
@@ -333,3 +333,38 @@ async def test_a_missing_program_names_its_package(
 @pytest.mark.real
 def test_every_program_is_installed_here() -> None:
     assert all(programs().values()), programs()
+
+
+@pytest.mark.real
+async def test_a_disk_without_room_for_a_log_starts_processes_all_the_same(
+    disk: SmallDisk, rings: Rings
+) -> None:
+    door = OsProcs(disk.place, rings)
+    disk.read_only()
+    await door.spawn(plan(Behaviour(run_for=0.1, exit_code=7, prints=("lost",))))
+    assert await ended(door) == 7
+    assert door.seen()[NAME].tail == ""
+    assert door.read_log(NAME, 0) == ("", 0)
+    door.close()
+
+
+@pytest.mark.real
+async def test_a_log_that_is_not_ours_is_broken(
+    os_procs: OsProcs, tmp_path: Path
+) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(Broken, match="the log of link-bob can't be written"):
+        await os_procs.spawn(plan(Behaviour()))
+
+
+@pytest.mark.real
+async def test_a_real_jackd_is_adopted_and_ends_when_asked(
+    os_procs: OsProcs, jackd: Jackd, tmp_path: Path
+) -> None:
+    earlier = OsProcs(tmp_path, Rings())
+    identity = await earlier.spawn(replace(plan(Behaviour()), argv=jackd.argv()))
+    await aeventually(lambda: "JACK server" in earlier.seen()[NAME].tail, within=5)
+    earlier.close()
+    assert os_procs.adopt(NAME, identity)
+    os_procs.signal(NAME, signal.SIGTERM)
+    await ended(os_procs)

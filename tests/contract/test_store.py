@@ -4,8 +4,7 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from io import FileIO
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from agent.adapters.disk import DiskStore
 from agent.doors import Store
 from sessiond.errors import Broken, Unavailable
+from tests.contract.conftest import SmallDisk
 from tests.support.fakes import FakeStore
 
 STEPS = (
@@ -24,45 +24,6 @@ STEPS = (
     "sync folder",
     "return",
 )
-
-
-def write_on(file: FileIO) -> None:
-    while True:
-        file.write(b"\0" * 4096)
-
-
-class SmallDisk:
-    """A file system of a few pages that can be filled up or made read-only."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self._run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place))
-
-    def fill(self) -> None:
-        ballast = (self.place / "ballast").open("wb", buffering=0)
-        with ballast, pytest.raises(OSError, match="No space left"):
-            write_on(ballast)
-
-    def empty(self) -> None:
-        (self.place / "ballast").unlink()
-
-    def read_only(self) -> None:
-        self._run("mount", "-o", "remount,ro", str(self.place))
-
-    def close(self) -> None:
-        self._run("umount", str(self.place))
-
-    def _run(self, *argv: str) -> None:
-        subprocess.run(argv, check=True, capture_output=True)
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    place = tmp_path / "small"
-    place.mkdir()
-    small = SmallDisk(place)
-    yield small
-    small.close()
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
