@@ -8,7 +8,6 @@ import click
 
 from sessiond.core import namerules as rules
 from sessiond.core.mistakes import TextRule, shown
-from sessiond.core.mountfile import GAIN_MUST, MOUNT_PATH, is_gain
 from sessiond.units import Decibels
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -45,14 +44,14 @@ class Fader(click.ParamType[Decibels]):
             gain = float(value)
         except ValueError:
             gain = float("nan")
-        if not is_gain(gain):
-            self.fail(f"{shown(value)} must be {GAIN_MUST}", param, ctx)
+        if not rules.is_gain(gain):
+            self.fail(f"{shown(value)} must be {rules.GAIN_MUST}", param, ctx)
         return Decibels(gain)
 
 
 SESSION: Final = Name("NAME", rules.SESSION_NAME)
 HOST: Final = Name("HOST", rules.HOST_NAME)
-MOUNT: Final = Name("MOUNT", MOUNT_PATH)
+MOUNT: Final = Name("MOUNT", rules.MOUNT_PATH)
 FILE: Final = click.Path(path_type=Path)
 DECIBELS: Final = Fader()
 

@@ -11,7 +11,7 @@ from sessiond.cli.localchecks import agent_absent, local_findings
 from sessiond.cli.operator import Operator
 from sessiond.cli.plans import plan_lines, plans_document
 from sessiond.cli.render import findings_picture
-from sessiond.cli.screen import console
+from sessiond.cli.screen import draw
 from sessiond.core.icecast_config import StationSettings, icecast_xml
 from sessiond.core.rehearsal import STATION_PORT, rehearse
 from sessiond.core.spec import SessionSpec
@@ -118,11 +118,12 @@ def doctor(operator: Operator, as_json: bool) -> None:  # noqa: FBT001
     except Unavailable as e:
         asked, absent = (agent_absent(e),), e
     known = {finding.subject for finding in asked}
-    found = (*asked, *(f for f in local_findings() if f.subject not in known))
+    local = local_findings() if absent or operator.asks_this_host else ()
+    found = (*asked, *(f for f in local if f.subject not in known))
     if as_json:
         click.echo(as_text(doctor_document(found)))
     else:
-        console(operator).print(findings_picture(found))
+        draw(operator, findings_picture(found))
     _conclude(found, absent)
 
 

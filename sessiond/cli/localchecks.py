@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -28,6 +29,9 @@ _NEEDED: Final = frozenset({"jacktrip", "ffmpeg"})
 # FFmpeg lists its encoders in 0.1 s; a disk that just woke up may take longer.
 _FFMPEG_WITHIN: Final = 10.0
 
+# linux/if.h: up, loopback, multicast.
+_UP, _LOOPBACK, _MULTICAST = 0x1, 0x8, 0x1000
+
 # What the audio group of Debian's jackd2 package is given.
 _GOOD_PRIORITY: Final = 70
 
@@ -43,14 +47,18 @@ def agent_absent(error: Unavailable) -> Finding:
 
 
 def local_findings() -> tuple[Finding, ...]:
-    """Look over this host; never raises, and takes well under a second."""
+    """Look over this host; takes well under a second.
+
+    A subject that the agent looks at too has the agent's name for it.
+    """
     return (
         *_programs(),
         *_codecs(),
         _realtime(),
         _link_port(),
+        _multicast(),
         Finding(
-            subject="network",
+            subject="trust",
             verdict=Verdict.WARN,
             sentence="Whoever reaches the agents' ports can steer the session.",
             hint="Use it in a network that you trust, and nowhere else.",
@@ -118,12 +126,12 @@ def _realtime() -> Finding:
     if unlimited or hard >= _GOOD_PRIORITY:
         allowed = "any" if unlimited else hard
         return Finding(
-            subject="real-time limits",
+            subject="real time",
             verdict=Verdict.OK,
             sentence=f"Real-time priority is allowed up to {allowed}.",
         )
     return Finding(
-        subject="real-time limits",
+        subject="real time",
         verdict=Verdict.WARN,
         sentence=f"Real-time priority is allowed up to {hard} only: expect xruns.",
         hint="Join the audio group (sudo adduser $USER audio) and log in again.",
@@ -145,4 +153,22 @@ def _link_port() -> Finding:
         subject="UDP ports",
         verdict=Verdict.OK,
         sentence=f"UDP port {FIRST_PORT} is free.",
+    )
+
+
+def _multicast() -> Finding:
+    folders = Path("/sys/class/net").glob("*/flags")
+    flags = [int(flag.read_text(), 16) for flag in folders]
+    wanted = _UP | _MULTICAST
+    if any(f & wanted == wanted and not f & _LOOPBACK for f in flags):
+        return Finding(
+            subject="multicast",
+            verdict=Verdict.OK,
+            sentence="A network interface can multicast.",
+        )
+    return Finding(
+        subject="multicast",
+        verdict=Verdict.WARN,
+        sentence="No network interface can multicast, so agents don't find each other.",
+        hint="Connect this host, or name the others under peers in agent.toml.",
     )

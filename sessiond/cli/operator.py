@@ -80,6 +80,11 @@ class Operator:
     on_terminal: bool = False
     can_answer: bool = False
 
+    @property
+    def asks_this_host(self) -> bool:
+        """The agent is on the computer where the command runs."""
+        return self.where.startswith((_UNIX, "127.", "[::1]", "localhost:"))
+
     def ask(self, call: Callable[[AgentApi], Awaitable[_Answer]]) -> _Answer:
         """Return what the agent answers to one or several calls on one line."""
 

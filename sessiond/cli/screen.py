@@ -1,6 +1,7 @@
 """Where pictures go: a terminal of its own width, or a pipe of a fixed one."""
 
-from rich.console import Console
+import click
+from rich.console import Console, RenderableType
 
 from sessiond.cli.operator import Operator
 
@@ -16,3 +17,15 @@ def console(operator: Operator) -> Console:
         highlight=False,
         markup=False,
     )
+
+
+def draw(operator: Operator, picture: RenderableType) -> None:
+    """Print one picture; in a pipe without the spaces that fill its width."""
+    screen = console(operator)
+    if operator.on_terminal:
+        screen.print(picture)
+        return
+    with screen.capture() as lines:
+        screen.print(picture)
+    for line in lines.get().splitlines():
+        click.echo(line.rstrip())

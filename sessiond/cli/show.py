@@ -14,7 +14,7 @@ from sessiond.cli.document import (
 )
 from sessiond.cli.operator import Operator
 from sessiond.cli.render import hosts_picture, status_picture
-from sessiond.cli.screen import console
+from sessiond.cli.screen import console, draw
 from sessiond.core.specwriter import format_spec
 from sessiond.core.status import SessionStatus
 from sessiond.units import Seconds, SessionName
@@ -45,7 +45,7 @@ def hosts(operator: Operator, wait: float, as_json: bool) -> None:  # noqa: FBT0
     if as_json:
         click.echo(as_text(hosts_document(found)))
     else:
-        console(operator).print(hosts_picture(found))
+        draw(operator, hosts_picture(found))
 
 
 @click.command
@@ -88,7 +88,7 @@ def status(operator: Operator, name: str | None, as_json: bool) -> None:  # noqa
     if as_json:
         click.echo(as_text(status_document(picture)))
     else:
-        console(operator).print(status_picture(picture))
+        draw(operator, status_picture(picture))
 
 
 @click.command
@@ -125,10 +125,9 @@ async def _print_documents(statuses: AsyncIterator[SessionStatus]) -> None:
 async def _print_pictures(
     operator: Operator, statuses: AsyncIterator[SessionStatus]
 ) -> None:
-    screen = console(operator)
     async for picture in statuses:
-        screen.print(status_picture(picture))
-        screen.print()
+        draw(operator, status_picture(picture))
+        click.echo()
 
 
 async def _redraw(operator: Operator, statuses: AsyncIterator[SessionStatus]) -> None:

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from sessiond.core.mistakes import (
     BadFile,
     Mistake,
+    Place,
     TextRule,
     listed,
     nearest,
@@ -23,7 +24,7 @@ from sessiond.core.mistakes import (
     span,
     where_text,
 )
-from sessiond.core.tomllines import Place, lines_of, nearest_line
+from sessiond.core.tomllines import lines_of, nearest_line
 
 _Name = TypeVar("_Name", bound=StrEnum)
 _Read = TypeVar("_Read")

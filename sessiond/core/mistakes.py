@@ -12,8 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sessiond.core.tomllines import Place
 from sessiond.errors import Refused
+
+Place = tuple[str | int, ...]
+"""Where a value lies: keys, and indices (from 0) inside arrays."""
 
 # As much of a wrong value as tells it apart without filling the terminal.
 _SHOWN: Final = 48

@@ -1,6 +1,5 @@
 """The ``[[mount]]`` tables of a session file."""
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -39,28 +38,11 @@ _DEFAULT_KBPS: Final[Mapping[Codec, int]] = MappingProxyType(
 # rendered icecast.xml allows; 32 buses are also what the mix-down was measured with.
 MOST_MOUNTS: Final = 32
 
-# Above +24 dB every music clips; below −120 dB is below 16 bits' and any ear's floor.
-_LOUDEST_DB: Final = 24.0
-_FAINTEST_DB: Final = -120.0
-
-_PATH: Final = re.compile(r"/[A-Za-z0-9_-]{1,48}\.(ogg|opus|flac|mp3)")
 _STANDBY_STEM: Final = "-standby"
 # The tag that a source adds to the description, by which others know it.
 _SOURCE_TAG: Final = "[session="
 
 
-def _path_guess(text: str) -> str:
-    stem, dot, ending = text.strip().lstrip("/").rpartition(".")
-    clean = re.sub(r"[^A-Za-z0-9_-]+", "-", stem if dot else ending).strip("-")
-    near = nearest(ending, CODECS_OF) if dot else ""
-    return f"/{clean}.{near or 'ogg'}"
-
-
-MOUNT_PATH: Final = TextRule(
-    accepts=_PATH.fullmatch,
-    must='"/", 1 to 48 of A–Z, a–z, 0–9, "_" and "-", then .ogg, .opus, .flac or .mp3',
-    repair=_path_guess,
-)
 _DESCRIPTION: Final = TextRule(
     accepts=lambda text: rules.FREE_TEXT.accepts(text) and _SOURCE_TAG not in text,
     must=f'{rules.FREE_TEXT.must}, without "{_SOURCE_TAG}"',
@@ -107,7 +89,7 @@ def _read_mount(table: Table, hosts: tuple[str, ...]) -> MountSpec:
 
 
 def _read_path(table: Table) -> str:
-    path = table.text("path", None, MOUNT_PATH)
+    path = table.text("path", None, rules.MOUNT_PATH)
     stem, _, ending = path.rpartition(".")
     if stem.endswith(_STANDBY_STEM):
         reason = f'{shown(path)} ends in "{_STANDBY_STEM}", which names hidden mounts'
@@ -151,7 +133,7 @@ def _read_gains(
     heard = hosts if EVERYONE in sources else sources
     gains: dict[HostName, Decibels] = {}
     for name in table.own_keys():
-        gain = table.number(name, 0.0, is_gain, GAIN_MUST)
+        gain = table.number(name, 0.0, rules.is_gain, rules.GAIN_MUST)
         if name not in hosts:
             near = nearest(name, hosts)
             table.wrong(name, "there is no such host in this session", near)
@@ -160,11 +142,3 @@ def _read_gains(
         elif gain:
             gains[HostName(name)] = Decibels(gain)
     return MappingProxyType(gains)
-
-
-def is_gain(decibels: float) -> bool:
-    """Tell whether a fader may stand there; −inf is silence."""
-    return decibels == float("-inf") or _FAINTEST_DB <= decibels <= _LOUDEST_DB
-
-
-GAIN_MUST: Final = f"from {_FAINTEST_DB:g} to {_LOUDEST_DB:g} dB, or -inf for silence"

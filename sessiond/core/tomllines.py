@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-Place = tuple[str | int, ...]
-"""Where a value lies: keys, and indices (from 0) inside arrays."""
+from sessiond.core.mistakes import Place
 
 _TOKEN: Final = re.compile(
     r"""
