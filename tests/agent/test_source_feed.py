@@ -64,32 +64,36 @@ async def become(feed: Feed, state: SourceState) -> None:
 
 async def test_without_sound_nothing_is_opened() -> None:
     hand = Hand()
-    async with scripted(YES, hang_up=False).running() as station:
-        async with feeding(station, hand) as feed:
-            feed.renew(lease(1, hand))
-            with pytest.raises(AssertionError):
-                await aeventually(lambda: station.received, within=0.3)
-            feed.encode(b"sound")
-            await become(feed, SourceState.LIVE)
+    async with (
+        scripted(YES, hang_up=False).running() as station,
+        feeding(station, hand) as feed,
+    ):
+        feed.renew(lease(1, hand))
+        with pytest.raises(AssertionError):
+            await aeventually(lambda: station.received, within=0.3)
+        feed.encode(b"sound")
+        await become(feed, SourceState.LIVE)
 
 
 async def test_after_a_pause_not_one_byte_more_goes_out() -> None:
     hand = Hand()
-    async with scripted(YES, hang_up=False).running() as station:
-        async with feeding(station, hand) as feed:
-            feed.renew(lease(1, hand))
-            feed.encode(b"early")
-            await become(feed, SourceState.LIVE)
-            feed.encode(b"sound")
-            await aeventually(lambda: b"sound" in station.received, within=1)
-            hand.now += LEASE_SECONDS + 0.1
-            feed.encode(b"late")
-            await become(feed, SourceState.WAITING)
-            await aeventually(station.ended.is_set, within=1)
-            assert station.cut
-            assert b"late" not in station.received
-            # The encoder was there before the PUT, but its first sound was not kept.
-            assert b"early" not in station.received
+    async with (
+        scripted(YES, hang_up=False).running() as station,
+        feeding(station, hand) as feed,
+    ):
+        feed.renew(lease(1, hand))
+        feed.encode(b"early")
+        await become(feed, SourceState.LIVE)
+        feed.encode(b"sound")
+        await aeventually(lambda: b"sound" in station.received, within=1)
+        hand.now += LEASE_SECONDS + 0.1
+        feed.encode(b"late")
+        await become(feed, SourceState.WAITING)
+        await aeventually(station.ended.is_set, within=1)
+        assert station.cut
+        assert b"late" not in station.received
+        # The encoder was there before the PUT, but its first sound was not kept.
+        assert b"early" not in station.received
 
 
 async def test_one_grant_is_one_accepted_put() -> None:
@@ -133,26 +137,30 @@ async def test_a_denial_uses_the_grant_up() -> None:
 
 async def test_words_that_icecast_cannot_take_are_a_denial() -> None:
     hand = Hand()
-    async with scripted(YES).running() as station:
-        async with feeding(station, hand, name="a\nb") as feed:
-            feed.encode(b"sound")
-            feed.renew(lease(1, hand))
-            await become(feed, SourceState.DENIED)
-            assert "line break" in feed.report().detail
-            assert not station.received
+    async with (
+        scripted(YES).running() as station,
+        feeding(station, hand, name="a\nb") as feed,
+    ):
+        feed.encode(b"sound")
+        feed.renew(lease(1, hand))
+        await become(feed, SourceState.DENIED)
+        assert "line break" in feed.report().detail
+        assert not station.received
 
 
 async def test_a_right_taken_back_ends_the_put() -> None:
     hand = Hand()
-    async with scripted(YES, hang_up=False).running() as station:
-        async with feeding(station, hand) as feed:
-            feed.encode(b"sound")
-            feed.renew(lease(1, hand))
-            await become(feed, SourceState.LIVE)
-            feed.renew(None)
-            await become(feed, SourceState.WAITING)
-            await aeventually(station.ended.is_set, within=1)
-            assert not station.cut
+    async with (
+        scripted(YES, hang_up=False).running() as station,
+        feeding(station, hand) as feed,
+    ):
+        feed.encode(b"sound")
+        feed.renew(lease(1, hand))
+        await become(feed, SourceState.LIVE)
+        feed.renew(None)
+        await become(feed, SourceState.WAITING)
+        await aeventually(station.ended.is_set, within=1)
+        assert not station.cut
 
 
 async def test_a_stalled_station_is_left_after_five_seconds() -> None:

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets, Station
 from sessiond.errors import Broken, Unavailable
 from sessiond.units import HostName, Kbps, MountPath, Seconds, SessionName, Term
+from tests.support.beat import every
 from tests.support.ear import listening
 from tests.support.eventually import aeventually
 from tests.support.icecast import ADDRESS, RealIcecast, free_port, icecast
@@ -86,12 +88,14 @@ async def source(
             await writer.wait_closed()
 
 
-async def feed(writer: asyncio.StreamWriter) -> None:
+def feeding(writer: asyncio.StreamWriter) -> AbstractAsyncContextManager[None]:
     """Send 64 kbit/s of anything."""
-    while True:
+
+    async def feed() -> None:
         writer.write(bytes(1600))
         await writer.drain()
-        await asyncio.sleep(0.2)
+
+    return every(0.2, feed)
 
 
 async def shown(
@@ -227,12 +231,13 @@ async def test_every_mount_and_its_standby_mount_fit_at_once(
 async def test_a_standby_mount_that_is_not_there_yet_harms_no_listener(
     server: RealIcecast,
 ) -> None:
-    async with source(server, MIX.path) as writer, asyncio.TaskGroup() as group:
-        feeding = group.create_task(feed(writer))
-        async with listening(ADDRESS, server.port, MIX.path) as heard:
-            await aeventually(lambda: len(heard.body) > 10000, within=5)
-            assert "200" in heard.status
-        feeding.cancel()
+    async with (
+        source(server, MIX.path) as writer,
+        feeding(writer),
+        listening(ADDRESS, server.port, MIX.path) as heard,
+    ):
+        await aeventually(lambda: len(heard.body) > 10000, within=5)
+        assert "200" in heard.status
 
 
 async def test_listeners_go_to_the_standby_mount_and_come_back(
@@ -242,25 +247,21 @@ async def test_listeners_go_to_the_standby_mount_and_come_back(
         return sum(mount.listeners for mount in await door.mounts(server.station))
 
     async with (
-        asyncio.TaskGroup() as group,
         source(server, MIX.standby_path) as standby,
+        feeding(standby),
+        contextlib.AsyncExitStack() as first,
     ):
-        tasks = [group.create_task(feed(standby))]
-        async with source(server, MIX.path) as primary:
-            tasks.append(group.create_task(feed(primary)))
-            async with listening(ADDRESS, server.port, MIX.path) as heard:
-                await aeventually(lambda: len(heard.body) > 5000, within=5)
-                tasks[1].cancel()
-                primary.close()
-                before = len(heard.body)
-                await aeventually(lambda: len(heard.body) > before + 8000, within=5)
-                async with source(server, MIX.path) as again:
-                    tasks.append(group.create_task(feed(again)))
-                    await aeventually(listeners, within=5)
-                    assert not heard.finished.is_set()
-                    tasks[2].cancel()
-        for task in tasks:
-            task.cancel()
+        primary = await first.enter_async_context(source(server, MIX.path))
+        await first.enter_async_context(feeding(primary))
+        async with listening(ADDRESS, server.port, MIX.path) as heard:
+            await aeventually(lambda: len(heard.body) > 5000, within=5)
+            await first.aclose()
+            before = len(heard.body)
+            await aeventually(lambda: len(heard.body) > before + 8000, within=5)
+            assert await listeners() == 0
+            async with source(server, MIX.path) as again, feeding(again):
+                await aeventually(listeners, within=5)
+                assert not heard.finished.is_set()
 
 
 # --- listening ------------------------------------------------------------------
@@ -282,16 +283,13 @@ async def test_evidence_goes_from_free_to_progressing_to_stalled(
     async with watching(server, door) as watch:
         await aeventually(lambda: watch.witnessed().evidence is Evidence.FREE, within=2)
         headers = f"Ice-Description: {LABEL}\r\n"
-        async with (
-            source(server, MIX.path, headers=headers) as writer,
-            asyncio.TaskGroup() as group,
-        ):
-            feeding = group.create_task(feed(writer))
-            await aeventually(
-                lambda: watch.witnessed().evidence is Evidence.PROGRESSING, within=4
-            )
-            assert watch.witnessed().holder is not None
-            feeding.cancel()
+        async with source(server, MIX.path, headers=headers) as writer:
+            async with feeding(writer):
+                await aeventually(
+                    lambda: watch.witnessed().evidence is Evidence.PROGRESSING,
+                    within=4,
+                )
+                assert watch.witnessed().holder is not None
             await aeventually(
                 lambda: watch.witnessed().evidence is Evidence.STALLED, within=4
             )

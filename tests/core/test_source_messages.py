@@ -108,7 +108,7 @@ def test_a_wrong_field_is_named(
 
 
 @pytest.mark.parametrize("document", [None, [], "x", 3])
-def test_what_is_no_object_is_refused(document: object) -> None:
+def test_what_is_no_json_mapping_is_refused(document: object) -> None:
     with pytest.raises(Refused, match="an order is a JSON object"):
         parse_order(document)
 

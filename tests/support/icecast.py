@@ -54,7 +54,7 @@ class RealIcecast:
             self.child = await asyncio.create_subprocess_exec(
                 *("icecast2", "-c", str(file)), stdout=log, stderr=log
             )
-        await aeventually(self._answers, within=5)
+        await aeventually(self._answers, within=15)
 
     async def stop(self, number: int = signal.SIGTERM) -> None:
         """End it and wait until it has ended; it may be stopped already."""

@@ -48,7 +48,7 @@ async def studio(pitch_hz: float) -> AsyncIterator[Studio]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        client = await aeventually(lambda: _join(name), within=5)
+        client = await aeventually(lambda: _join(name), within=15)
         assert client is not None
         sine(client, pitch_hz)
         yield Studio(server=name, client=client, child=child)
