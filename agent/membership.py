@@ -318,6 +318,7 @@ class Membership:
 
     def _elector_changed(self) -> None:
         self.on_air.look()
+        self._looked()
         self._owed()
         self._stamped()
         self._bell()

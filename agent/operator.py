@@ -180,6 +180,7 @@ class Operator:
         station = external_station(spec)
         if station is not None:
             await self._check_passwords(spec, station, passwords)
+            self._host.station_heard = self._host.clock.now()
             return station, passwords
         made = {m.path: passwords.mounts.get(m.path, _password()) for m in spec.mounts}
         own = Secrets(

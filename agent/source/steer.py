@@ -10,7 +10,7 @@ from typing import Final
 
 from agent.source.leases import lease_clock
 from agent.steering import Json, ask
-from sessiond.core.election import Role
+from sessiond.core.holder import Role
 from sessiond.core.source_messages import (
     lease_document,
     order_document,
