@@ -4,15 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sessiond.core.election.messages import Message
+from sessiond.core.holder import HolderLabel, Role
 from sessiond.core.stamped import Stamp, StampedSpec
-from sessiond.units import HostName, SessionName, Term
-
-
-class Role(StrEnum):
-    """By which right a host feeds the mounts."""
-
-    LEADER = "leader"
-    CARETAKER = "caretaker"
+from sessiond.units import HostName, Term
 
 
 class Evidence(StrEnum):
@@ -28,16 +22,6 @@ class Evidence(StrEnum):
     FREE = "free"
     UNREACHABLE = "unreachable"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HolderLabel:
-    """What a source says of itself in ``ice-description``; the term is the PUT's."""
-
-    session: SessionName
-    host: HostName
-    term: Term
-    role: Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sessiond.core.election.events import Role
 from sessiond.core.election.evidence import fence_due
 from sessiond.core.election.members import (
     has_rights,
@@ -16,6 +15,7 @@ from sessiond.core.election.members import (
 from sessiond.core.election.messages import Liveness, MemberSeen
 from sessiond.core.election.right import led_by_another
 from sessiond.core.election.state import ElectionState, Leading, Why
+from sessiond.core.holder import Role
 from sessiond.core.stamped import StampedSpec
 from sessiond.units import HostName, Seconds, Term
 

@@ -113,8 +113,12 @@ def tally(
 def close(
     state: ElectionState, document: StampedSpec, mode: Sounding, now: Seconds
 ) -> ElectionState:
-    """End a pre-vote round without a majority for this host, and learn from it."""
-    answered = sum(name in mode.answers for name in document.voters)
+    """End a pre-vote round without a majority for this host, and learn from it.
+
+    A voter that has left the session will never vote: its answer is none.
+    """
+    left = Refusal.NOT_IN_SESSION
+    answered = sum(mode.answers.get(name, left) is not left for name in document.voters)
     answered += state.me in document.voters
     unanswered = None
     if answered < majority(document):
@@ -196,9 +200,12 @@ def refusal(
     request: PreVoteRequest | VoteRequest,
     now: Seconds,
 ) -> Refusal | None:
-    """Return why this voter would not vote for the sender; None if it would."""
-    document = running(state)
-    if document is None or document.member(sender) is None:
+    """Return why this voter would not vote for the sender; None if it would.
+
+    A voter that was dropped from the members votes until its vote is dropped too.
+    """
+    document = state.persisted.stamped
+    if document is None or document.stopped or document.member(sender) is None:
         return Refusal.NOT_IN_SESSION
     stamp = request.presence.stamp
     if stamp is None or stamp < document.stamp:

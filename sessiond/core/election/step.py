@@ -32,7 +32,14 @@ from sessiond.core.election.events import (
 )
 from sessiond.core.election.evidence import outranked, witness
 from sessiond.core.election.leading import hand_over, heartbeats, lead
-from sessiond.core.election.members import others, presence, rights_end, running, timers
+from sessiond.core.election.members import (
+    carrying,
+    others,
+    presence,
+    rights_end,
+    running,
+    timers,
+)
 from sessiond.core.election.messages import Hello
 from sessiond.core.election.receive import adopt, take
 from sessiond.core.election.right import accepted, lost, refused, settle_right
@@ -182,8 +189,9 @@ def _settle(state: ElectionState, now: Seconds) -> Outcome:
     effects: tuple[Effect, ...] = ()
     if document is not None and isinstance(state.mode, Leading):
         state, effects = lead(state, state.mode, document, now)
-    if running(state) is not None:
-        state, sends = _candidate(state, now)
+    going_on = running(state)
+    if going_on is not None:
+        state, sends = _candidate(state, going_on, now)
         effects += sends
     elif isinstance(state.mode, Sounding | Standing):
         state = replace(state, mode=Following())
@@ -192,11 +200,8 @@ def _settle(state: ElectionState, now: Seconds) -> Outcome:
     return state, effects + beats
 
 
-def _candidate(state: ElectionState, now: Seconds) -> Outcome:
+def _candidate(state: ElectionState, document: StampedSpec, now: Seconds) -> Outcome:
     """End a round whose time is over; open one when this host is due to stand."""
-    document = running(state)
-    if document is None:
-        return state, ()
     mode = state.mode
     if isinstance(mode, Sounding) and now >= mode.ends:
         return close(state, document, mode, now), ()
@@ -225,10 +230,10 @@ def _beat(state: ElectionState, now: Seconds) -> Outcome:
 def _hellos(
     state: ElectionState, document: StampedSpec, now: Seconds
 ) -> tuple[Effect, ...]:
-    """Greet everyone; a host without a vote greets the voters only."""
+    """Greet everyone; a host without a vote and off the air greets the voters only."""
     hello = Hello(term=state.term, presence=presence(state, now))
     to = others(document, state.me)
-    if state.me not in document.voters:
+    if state.me not in document.voters and not carrying(state):
         to = tuple(name for name in to if name in document.voters)
     return tuple(Send(to=name, message=hello) for name in to)
 
@@ -239,22 +244,20 @@ def _wake_at(state: ElectionState, now: Seconds) -> Seconds | None:
     Deadlines that may come half a heartbeat late, such as a voter's patience
     after a verdict grew old, ride on the beat.
     """
-    document = running(state)
-    if document is None and not isinstance(state.mode, Leading):
+    document, mode = state.persisted.stamped, state.mode
+    passive = running(state) is None and not isinstance(mode, Leading)
+    if document is None or passive:
         return None
     ends = [state.beat_at]
-    match state.mode:
+    match mode:
         case Sounding() | Standing():
-            ends.append(state.mode.ends)
+            ends.append(mode.ends)
         case Leading():
-            stamped = state.persisted.stamped
-            if stamped is not None:
-                ends.append(rights_end(state, stamped, now))
+            ends.append(rights_end(state, document, now))
         case Following():
-            if document is not None:
-                ends.append(stand_at(state, document, now))
+            ends.append(stand_at(state, document, now))
         case _:
-            assert_never(state.mode)
+            assert_never(mode)
     if state.right and state.source.next_try is not None:
         ends.append(state.source.next_try)
     return min(end for end in ends if end > now)
