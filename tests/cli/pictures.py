@@ -107,8 +107,8 @@ _bob = HostStatus(
 )
 _carol = HostStatus(
     name=CAROL,
-    id=HostId(""),
-    address=Address(""),
+    id=None,
+    address=None,
     state=Liveness.GONE,
     audio=AudioStatus(jack_server=""),
 )
