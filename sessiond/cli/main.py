@@ -17,6 +17,7 @@ from sessiond.cli.operator import Operator, resolve_where, sitting_at
 from sessiond.core.mistakes import BadFile
 from sessiond.errors import Refused, SessiondError
 from sessiond.places import default_state_dir
+from sessiond.version import VERSION
 
 _INTERRUPTED: Final = 130
 
@@ -70,7 +71,7 @@ class _Commands(click.Group):
     help="The agent to ask: HOST:PORT or unix:PATH. Default: $SESSIOND_AGENT, then"
     " this host's own.",
 )
-@click.version_option(package_name="sessiond")
+@click.version_option(VERSION)
 @click.pass_context
 def commands(ctx: click.Context, where: str | None) -> None:
     """Turn a few musicians' computers into one jam session that goes on the air.
