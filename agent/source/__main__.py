@@ -13,8 +13,6 @@ import signal
 import sys
 from pathlib import Path
 
-import structlog
-
 from agent.source.leases import lease_clock
 from agent.source.source import Source
 from agent.steering import SteeringServer
@@ -30,25 +28,12 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     # The password is in memory here; it shall not get into a file by a crash.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _log_to_stderr(arguments.name)
     try:
         asyncio.run(_run(arguments.socket, arguments.server))
     except SessiondError as e:
         sys.stderr.write(f"{arguments.name}: {e.sentence} {e.hint}".rstrip() + "\n")
         return e.exit_code
     return 0
-
-
-def _log_to_stderr(name: str) -> None:
-    """Have one line a state change on standard error, which the agent keeps."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.KeyValueRenderer(key_order=["event", "proc"]),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    structlog.contextvars.bind_contextvars(proc=name)
 
 
 async def _run(path: Path, server: str | None) -> None:

@@ -8,10 +8,9 @@ After that only a higher grant number opens the next one.
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable
 from typing import Final
-
-import structlog
 
 from agent.source.framing import framing_for
 from agent.source.put import MountInUse, PasswordDenied, Put, open_put
@@ -31,8 +30,6 @@ RETRY_SECONDS: Final = Seconds(0.25)
 
 # While it goes on trying, a source is what the last try made it.
 _TRYING: Final = frozenset({SourceState.REFUSED, SourceState.UNREACHABLE})
-
-log = structlog.get_logger()
 
 Now = Callable[[], Seconds]
 
@@ -209,10 +206,10 @@ class Feed:
 
     def _become(self, state: SourceState, detail: str = "") -> None:
         if state is not self._state:
-            log.info(
-                "source.state",
-                **{"from": self._state.value},
-                to=state.value,
-                why=detail,
+            # One line a change, for the log that the agent keeps. structlog would
+            # double the time that a source takes to start, and so a takeover.
+            sys.stderr.write(
+                f"source.state from={self._state.value} to={state.value} "
+                f"why={detail!r}\n"
             )
         self._state, self._detail = state, detail

@@ -4,13 +4,13 @@ A source says in its ``ice-description`` whose it is; `witness` turns that, Icec
 status and the bytes of this host's own listener into the election's evidence.
 """
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sessiond.core.election import Evidence, HolderLabel, MountWitnessed, Role
-from sessiond.units import HostName, Kbps, MountPath, Seconds, SessionName, Term
+from sessiond.core.election import Evidence, MountWitnessed
+from sessiond.core.holder import HolderLabel, parse_label
+from sessiond.units import Kbps, MountPath, Seconds
 
 # Silence in music is never that long between bytes: a silent Vorbis stream, the
 # slowest of all, sends one page every 0.65 s (field notes).
@@ -22,41 +22,6 @@ SILENT_SECONDS: Final = Seconds(5.0)
 
 # The largest burst, 640 KiB of FLAC, takes this long over 5 Mbit/s.
 BURST_ENDS_SECONDS: Final = Seconds(1.0)
-
-
-_LABEL: Final = re.compile(
-    r"\[session=(?P<session>[a-z0-9][a-z0-9-]{0,47})"
-    r" term=(?P<term>[0-9]{1,18})"
-    r" host=(?P<host>[a-z0-9][a-z0-9-]{0,31})"
-    r" role=(?P<role>leader|caretaker)\]\s*\Z",
-    re.ASCII,
-)
-
-
-def describe(description: str, label: HolderLabel) -> str:
-    """Return the ``ice-description``: the operator's text, then the label."""
-    tag = (
-        f"[session={label.session} term={label.term} host={label.host} "
-        f"role={label.role.value}]"
-    )
-    return f"{description} {tag}".strip()
-
-
-def parse_label(description: str) -> HolderLabel | None:
-    """Return the label at the end of a mount's description; None if there is none.
-
-    Brackets, and even labels, inside the operator's own text are not mistaken for
-    it: only what stands at the very end counts.
-    """
-    found = _LABEL.search(description)
-    if found is None:
-        return None
-    return HolderLabel(
-        session=SessionName(found["session"]),
-        term=Term(int(found["term"])),
-        host=HostName(found["host"]),
-        role=Role(found["role"]),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from sessiond.core.election import Role
+from sessiond.core.holder import Role
 from sessiond.core.sourcing import Lease, SourceOrder, SourceReport, SourceState
 from sessiond.core.spec import Codec
 from sessiond.errors import Refused

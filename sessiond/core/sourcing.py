@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sessiond.core.election import HolderLabel, Role
-from sessiond.core.onair import describe
+from sessiond.core.holder import HolderLabel, Role, describe
 from sessiond.core.spec import Codec, MountSpec
 from sessiond.core.stamped import Station
 from sessiond.errors import Refused

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiond.core.election import Role
-from sessiond.core.onair import parse_label
+from sessiond.core.holder import Role, parse_label
 from sessiond.core.sourcing import (
     LEASE_SECONDS,
     Lease,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sessiond.core.election.messages import Message
-from sessiond.core.holder import HolderLabel, Role
+from sessiond.core.holder import HolderLabel as HolderLabel  # noqa: PLC0414
+from sessiond.core.holder import Role as Role  # noqa: PLC0414  both are re-exported
 from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.units import HostName, Term
 
