@@ -22,7 +22,7 @@ from agent.roster import Roster
 from sessiond.core.election import AbilityChanged, ElectorConfig, Persisted, Role
 from sessiond.core.facts import HostFacts
 from sessiond.core.settle import settle
-from sessiond.core.stamped import StampedSpec, Station
+from sessiond.core.stamped import Secrets, StampedSpec, Station
 from sessiond.errors import SessiondError, Unavailable
 from sessiond.units import (
     Address,
@@ -83,7 +83,7 @@ class Membership:
         self._bell = bell
         self._asks_consent = asks_consent
         self._began = host.clock.now()
-        self._given: dict[HostId, object] = {}
+        self._given: dict[HostId, Secrets] = {}
         self.name = name
         self.lines = Lines(
             host=host, roster=roster, wall=wall, session=name, leads=self.leads
@@ -278,7 +278,9 @@ class Membership:
             Whether a member that is there has still to get them.
         """
         host = self._host
-        if host.secrets_of != self.name or not (self.leads() or doc.stamp.term == 0):
+        # Before there is a leader whoever has them, the creator, gives them.
+        first = self.elector.leadership.leader is None
+        if host.secrets_of != self.name or not (first or self.leads()):
             self._given.clear()
             return False
         waiting = [
@@ -287,7 +289,7 @@ class Membership:
             if member.name != host.name
             and member.name in doc.spec.preference
             and member.id is not None
-            and self._given.get(member.id) is not host.secrets
+            and self._given.get(member.id) != host.secrets
             and (address := self.lines.address(member.name)) is not None
         ]
         given = [await self._give(*one) for one in waiting]

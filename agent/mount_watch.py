@@ -16,7 +16,7 @@ from sessiond.units import MountPath, Seconds
 # election.md, "Evidence": while the leader is suspect, and otherwise, when the status
 # only feeds what people are shown.
 WATCHING_SECONDS: Final = Seconds(0.25)
-RESTING_SECONDS: Final = Seconds(1.0)
+RESTING_SECONDS: Final = Seconds(2.0)
 
 
 class MountWatch:

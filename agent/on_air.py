@@ -28,8 +28,8 @@ from sessiond.units import ProcName, Seconds
 
 # Until every mount is live, each look is a listener's waiting time.
 COMING_UP: Final = Seconds(0.1)
-# A lease lasts 10 s; a source that was lost should be seen within a heartbeat.
-ON_AIR: Final = Seconds(0.5)
+# A lease lasts 10 s. A process that ended rings the bell; this finds a PUT that did.
+ON_AIR: Final = Seconds(1.0)
 
 _ENDED: Final = frozenset({SourceState.LOST, SourceState.DENIED})
 

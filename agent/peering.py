@@ -104,6 +104,8 @@ class Peering:
         membership = self._membership()
         if membership is None or membership.name != session:
             raise Refused(f"{self._host.name} is not in the session {session}.")
+        if (self._host.secrets_of, self._host.secrets) == (session, secrets):
+            return
         save_secrets(self._host, session, secrets)
         membership.look()
         self._bell()
