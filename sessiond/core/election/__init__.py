@@ -69,10 +69,8 @@ from sessiond.core.election.events import (
     Event,
     Evidence,
     HandoverRequested,
-    HolderLabel,
     MessageReceived,
     MountWitnessed,
-    Role,
     SourceAccepted,
     SourceAdopted,
     SourceLost,
@@ -100,6 +98,7 @@ from sessiond.core.election.messages import (
 )
 from sessiond.core.election.state import ElectionState, ElectorConfig, Why
 from sessiond.core.election.step import start, step
+from sessiond.core.holder import HolderLabel, Role
 
 __all__ = [
     "AbilityChanged",

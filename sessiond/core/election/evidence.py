@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from sessiond.core.election.events import Evidence, HolderLabel, MountWitnessed
+from sessiond.core.election.events import Evidence, MountWitnessed
 from sessiond.core.election.members import has_rights, hears, timers
 from sessiond.core.election.state import ElectionState, Verdict
+from sessiond.core.holder import HolderLabel
 from sessiond.units import Seconds
 
 

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from sessiond.core.election.effects import Persisted
-from sessiond.core.election.events import Evidence, HolderLabel
+from sessiond.core.election.events import Evidence
 from sessiond.core.election.messages import Heartbeat, Presence, Refusal
+from sessiond.core.holder import HolderLabel
 from sessiond.core.spec import NetworkProfile
 from sessiond.core.stamped import Stamp
 from sessiond.units import HostName, Seconds, SessionName, Term

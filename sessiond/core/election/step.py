@@ -22,7 +22,6 @@ from sessiond.core.election.events import (
     HandoverRequested,
     MessageReceived,
     MountWitnessed,
-    Role,
     SourceAccepted,
     SourceAdopted,
     SourceLost,
@@ -54,6 +53,7 @@ from sessiond.core.election.state import (
     Sounding,
     Standing,
 )
+from sessiond.core.holder import Role
 from sessiond.core.stamped import StampedSpec
 from sessiond.units import Seconds
 
