@@ -62,4 +62,3 @@ async def test_a_killed_broadcaster_is_replaced_on_every_mount_within_5_s(
 
     await aeventually(together, within=40)
     assert set(sources(jam, others[0]).values()) == {second}
-    assert "agent.source" not in jam.ours_on(first)
