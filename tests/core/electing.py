@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from sessiond.core import election as el
+from sessiond.core.election.state import Sounding
 from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.units import HostName, Seconds, Term
 from tests.sim.world import SESSION, document
@@ -169,7 +170,7 @@ class Bench:
     def lead(self, *voters: HostName) -> None:
         """Win an election with these votes."""
         for _ in range(20):
-            if self.asked(el.PreVoteRequest):
+            if isinstance(self.state.mode, Sounding):
                 break
             self.wait(0.05)
         ballot = self.state.ballots
@@ -203,6 +204,26 @@ class Bench:
     def leadership(self) -> el.Leadership:
         """The leadership as of now."""
         return el.leadership(self.state, self.now)
+
+    def why(self) -> el.Why:
+        """Return the reason for the right, or for its absence."""
+        return self.leadership.why
+
+    def right(self) -> bool:
+        """Return whether this host may broadcast."""
+        return self.leadership.right
+
+    def role(self) -> el.Role | None:
+        """Return this host's role."""
+        return self.leadership.my_role
+
+    def fence(self) -> str | None:
+        """Return what fencing would kill."""
+        return self.leadership.fence
+
+    def mode(self) -> type:
+        """Return what this elector is doing."""
+        return type(self.state.mode)
 
     def asked(self, kind: type[M]) -> list[M]:
         """Return the messages of a kind that were sent and not yet cleared."""
