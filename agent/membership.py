@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from agent.adapters.icecast import IcecastDoor
 from agent.bell import TurnBell
 from agent.doors import WallClock
@@ -36,6 +38,8 @@ from sessiond.units import (
 from sessiond.wire.convert import encode
 
 ELECTION: Final = "election"
+
+_log = structlog.get_logger()
 
 # While the leader is suspect, evidence is due this often (election.md).
 CLOSE_LOOK: Final = Seconds(0.25)
@@ -83,6 +87,7 @@ class Membership:
         self._bell = bell
         self._asks_consent = asks_consent
         self._began = host.clock.now()
+        self._logged: dict[str, object] = {}
         self._given: dict[HostId, Secrets] = {}
         self.name = name
         self.lines = Lines(
@@ -305,6 +310,20 @@ class Membership:
         self._given[member] = passwords
         return True
 
+    def _log_change(self) -> None:
+        now = self.elector.leadership
+        shown = {
+            "term": now.term,
+            "leader": now.leader,
+            "my_role": now.my_role.value if now.my_role else None,
+            "right": now.right,
+            "standby": now.standby,
+            "stamp": str(now.stamped.stamp) if now.stamped else None,
+        }
+        if shown != self._logged:
+            self._logged = shown
+            _log.info("leadership", why=now.why.value, **shown)
+
     def _persist(self, persisted: Persisted) -> None:
         try:
             self._host.store.save(ELECTION, encode(persisted))
@@ -319,6 +338,7 @@ class Membership:
             self._host.store.save("conflict", encode(stamped))
 
     def _elector_changed(self) -> None:
+        self._log_change()
         self.on_air.look()
         self._looked()
         self._owed()
