@@ -37,8 +37,14 @@ _EARNED_SECONDS: Final = Seconds(10.0)
 # Lines of FFmpeg's that are kept; a failure to start takes three or four.
 _TAIL_LINES: Final = 6
 
+# Ties FFmpeg's life to ours. By itself it would notice our death at its next write,
+# and a new FFmpeg started before that would get another name in JACK than planned.
+# Our main thread starts it, so that the death of that thread is the process's.
+_TIED: Final = ("setpriv", "--pdeathsig", "KILL", "--")
+
 # What FFmpeg says when a person is needed, and what the person is told.
 _BROKEN_SIGNS: Final[Mapping[str, str]] = {
+    "setpriv: failed to execute": "The program ffmpeg can't be started",
     "Unknown encoder": "This FFmpeg lacks the codec",
     "Unknown input format": "This FFmpeg can't record from JACK",
     "Unrecognized option": "This FFmpeg is too old",
@@ -56,6 +62,7 @@ class Encoder:
         sink: Gets every chunk of output, in order; must not block.
         restarted: Called before the first chunk of each further FFmpeg.
         now: A monotonic clock.
+        backoff: Waits between tries; one more failure in a row is the end.
     """
 
     def __init__(
@@ -66,7 +73,9 @@ class Encoder:
         sink: Callable[[bytes], None],
         restarted: Callable[[], None],
         now: Now,
+        backoff: tuple[Seconds, ...] = BACKOFF,
     ) -> None:
+        self._backoff = backoff
         self._argv = argv
         self._env = env
         self._sink = sink
@@ -96,13 +105,13 @@ class Encoder:
             self._raise_if_broken()
             if self._now() - begun >= _EARNED_SECONDS:
                 failures = 0
-            if failures == len(BACKOFF):
+            if failures == len(self._backoff):
                 raise Unavailable(
                     f"FFmpeg ended {failures + 1} times in a row, last with code "
                     f"{code}: {self.said or 'it said nothing'}.",
                     "Is the JACK server running?",
                 )
-            await asyncio.sleep(BACKOFF[failures])
+            await asyncio.sleep(self._backoff[failures])
             failures += 1
             self.restarts += 1
             self._restarted()
@@ -111,8 +120,7 @@ class Encoder:
         self._tail.clear()
         self.encoded_bytes = 0
         child = await self._start()
-        # A signal through the pidfd can't hit a process that took over the number.
-        pidfd = os.pidfd_open(child.pid)
+        pidfd = _pidfd(child.pid)
         self.pid = child.pid
         try:
             async with asyncio.TaskGroup() as group:
@@ -121,13 +129,14 @@ class Encoder:
             return await child.wait()
         finally:
             await _end(child, pidfd)
-            os.close(pidfd)
+            if pidfd is not None:
+                os.close(pidfd)
             self.pid = 0
 
     async def _start(self) -> asyncio.subprocess.Process:
         try:
             return await asyncio.create_subprocess_exec(
-                *self._argv,
+                *(*_TIED, *self._argv),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -135,14 +144,14 @@ class Encoder:
             )
         except FileNotFoundError as e:
             raise Broken(
-                f"The program {self._argv[0]} is missing.", "Install ffmpeg."
+                f"The program {_TIED[0]} is missing.", "Install util-linux."
             ) from e
-        except PermissionError as e:
-            raise Broken(f"The program {self._argv[0]} may not be executed.") from e
         except OSError as e:
             raise Unavailable(f"FFmpeg can't be started: {e.strerror or e}.") from e
 
-    async def _drain(self, child: asyncio.subprocess.Process, pidfd: int) -> None:
+    async def _drain(
+        self, child: asyncio.subprocess.Process, pidfd: int | None
+    ) -> None:
         """Give the output to the sink, to its end; kill FFmpeg when it hangs."""
         assert child.stdout is not None  # noqa: S101  it was asked for
         while True:
@@ -181,7 +190,7 @@ class Encoder:
                 raise Broken(f"{sentence}: {self.said}.", "Install Debian's ffmpeg.")
 
 
-async def _end(child: asyncio.subprocess.Process, pidfd: int) -> None:
+async def _end(child: asyncio.subprocess.Process, pidfd: int | None) -> None:
     """End FFmpeg if it still runs: SIGTERM, after a while SIGKILL."""
     if child.returncode is not None:
         return
@@ -195,6 +204,18 @@ async def _end(child: asyncio.subprocess.Process, pidfd: int) -> None:
             continue
 
 
-def _signal(pidfd: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(pidfd, number)
+def _pidfd(pid: int) -> int | None:
+    """Return a descriptor of a child just started; None if it has ended already.
+
+    A signal through it can't hit a process that took over the number.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _signal(pidfd: int | None, number: int) -> None:
+    if pidfd is not None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, number)

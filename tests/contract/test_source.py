@@ -355,13 +355,14 @@ async def test_its_end_frees_the_mount_and_ends_ffmpeg(
 async def test_without_ffmpeg_it_says_so_and_ends(
     jack: Studio, station: RealIcecast, tmp_path: Path
 ) -> None:
+    (tmp_path / "setpriv").symlink_to("/usr/bin/setpriv")
     async with source(
         order(MOUNTS[1], station), jack, tmp_path, path=str(tmp_path)
     ) as made:
         async with asyncio.timeout(15):
             assert await made.child.wait() == 4
         log = (tmp_path / "source.log").read_text()
-        assert "ffmpeg is missing" in log
+        assert "ffmpeg can't be started" in log
 
 
 async def lease(made: RealSource, *, grant: int, age: float) -> None:
