@@ -5,6 +5,7 @@ plays a sine of its own, so that the ear knows who is heard where.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -198,6 +199,20 @@ class Jam:
             return False
         return True
 
+    def feeding(self) -> dict[str, str]:
+        """Return who feeds each mount, as its source told Icecast; seen from outside."""
+        opened = self.station.connect(self.station.address, ICECAST_PORT)
+        with opened, opened.makefile("rwb") as stream:
+            stream.write(b"GET /status-json.xsl HTTP/1.0\r\n\r\n")
+            stream.flush()
+            page = stream.read().partition(b"\r\n\r\n")[2]
+        found = json.loads(page)["icestats"].get("source", [])
+        sources = found if isinstance(found, list) else [found]
+        return {
+            "/" + source["listenurl"].rpartition("/")[2]: _host_in(source)
+            for source in sources
+        }
+
     async def listen(self, path: str, seconds: float) -> Heard:
         """Listen to a mount from the station's own host."""
         return await listen(
@@ -229,6 +244,12 @@ class Jam:
         started = ("jacktrip", "ffmpeg", "agent.mixdown", "agent.source")
         lines = (command_line(pid) for pid in self.lab.host(name).processes())
         return frozenset(word for line in lines for word in started if word in line)
+
+
+def _host_in(source: Mapping[str, str]) -> str:
+    """Return the host in the label of a source: ``[session=… host=bob role=…]``."""
+    label = re.search(r" host=(\S+) ", source.get("server_description", ""))
+    return label[1] if label else ""
 
 
 def command_line(pid: int) -> str:
