@@ -312,7 +312,7 @@ class Membership:
 
     def _log_change(self) -> None:
         now = self.elector.leadership
-        shown = {
+        shown: dict[str, object] = {
             "term": now.term,
             "leader": now.leader,
             "my_role": now.my_role.value if now.my_role else None,

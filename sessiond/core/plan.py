@@ -32,18 +32,10 @@ from sessiond.core.proc import (
 from sessiond.core.sourcing import SourceOrder, order_for
 from sessiond.core.spec import MountSpec
 from sessiond.core.stamped import LinkPort, StampedSpec, Station
-from sessiond.core.topology import hubs
 from sessiond.core.view import SessionView
-from sessiond.core.wires import (
-    MIXDOWN,
-    air_client,
-    bus,
-    link_receive,
-    link_send,
-    patch,
-    strip,
-)
-from sessiond.units import Address, Frames, HostName, PortName, ProcName
+from sessiond.core.wires import MIXDOWN, link_receive, link_send
+from sessiond.core.wiring import wires_of
+from sessiond.units import Address, Frames, HostName, ProcName
 
 JACKD = ProcName("jackd")
 ICECAST = ProcName("icecast")
@@ -96,7 +88,7 @@ def plan_host(view: SessionView) -> HostPlan:
     )
     return HostPlan(
         procs=tuple(sorted(procs, key=lambda p: (p.stage, p.name))),
-        wires=_wires(view, doc, links, mixing=mix is not None),
+        wires=wires_of(view, doc, mixing=mix is not None),
         mix=mix,
         sources=MappingProxyType(orders),
         station=station,
@@ -261,57 +253,3 @@ def _sources(view: SessionView, doc: StampedSpec) -> dict[ProcName, SourceOrder]
         )
         for mount in doc.spec.mounts
     }
-
-
-def _wires(
-    view: SessionView,
-    doc: StampedSpec,
-    links: tuple[LinkPort, ...],
-    *,
-    mixing: bool,
-) -> frozenset[Wire]:
-    audio, n = view.setup.audio, doc.spec.links.channels
-    inputs: tuple[PortName, ...] = () if view.muted else audio.inputs
-    peers = tuple(_peer(view, link) for link in links)
-    wires: set[Wire] = set()
-    for peer in peers:
-        wires |= patch(link_receive(peer, n), audio.outputs)
-        wires |= _towards(view, doc, peer, peers, inputs)
-        if mixing:
-            wires |= patch(link_receive(peer, n), strip(peer))
-    if mixing:
-        wires |= patch(inputs, strip(view.me))
-        for mount in doc.spec.mounts:
-            client = air_client(mount)
-            ends = (PortName(f"{client}:input_1"), PortName(f"{client}:input_2"))
-            wires |= patch(bus(mount), ends)
-    return frozenset(wires)
-
-
-def _towards(
-    view: SessionView,
-    doc: StampedSpec,
-    peer: HostName,
-    peers: tuple[HostName, ...],
-    inputs: tuple[PortName, ...],
-) -> frozenset[Wire]:
-    """Return what goes into the link to `peer`: our inputs, and what we forward.
-
-    In a star only the centre (the leader) forwards, and the other hub gives its own
-    input to the centre alone: nobody is heard twice.
-    """
-    n = doc.spec.links.channels
-    lead = view.leadership
-    leader, standby = (lead.leader, lead.standby) if lead else (None, None)
-    both = hubs(doc.spec, leader, standby)
-    send = link_send(peer, n)
-    if not both:
-        return patch(inputs, send)
-    centre = both[0]
-    if view.me == centre:
-        others = (p for p in peers if p != peer)
-        forwarded = (patch(link_receive(p, n), send) for p in others)
-        return patch(inputs, send).union(*forwarded)
-    if view.me in both and peer != centre:
-        return frozenset()
-    return patch(inputs, send)
