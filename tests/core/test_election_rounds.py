@@ -252,6 +252,14 @@ def test_an_orphaned_source_is_given_the_adoption_grace() -> None:
     assert bench.asked(el.PreVoteRequest)
 
 
+def test_a_foreign_source_on_the_mount_is_given_no_grace() -> None:
+    bench = Bench(BOB, stamped(*TWO))
+    bench.beat(ALICE)
+    bench.effects.clear()
+    bench.watch(3.5, el.Evidence.PROGRESSING)
+    assert bench.asked(el.PreVoteRequest)
+
+
 def test_an_order_makes_a_host_stand_at_once_and_survives_the_leaders_beat() -> None:
     bench = Bench(BOB, stamped(*TWO))
     bench.beat(ALICE)

@@ -56,7 +56,7 @@ def take(state: ElectionState, event: MessageReceived, now: Seconds) -> Outcome:
     effects = (*rejected, *effects)
     document, stamp = state.persisted.stamped, message.presence.stamp
     if document is not None and (stamp is None or stamp < document.stamp):
-        effects = (*effects, *offer(state, (sender,), now))
+        effects = (*effects, *offer(state, document, (sender,), now))
     return state, effects
 
 
@@ -162,6 +162,7 @@ def _follow(
 ) -> Outcome:
     """Follow a leader of this term; an outdated one learns our term from the ack."""
     effects: tuple[Effect, ...] = ()
+    document = state.persisted.stamped
     if beat.term == state.term and not isinstance(state.mode, Leading):
         ordered = isinstance(state.mode, Sounding) and state.mode.by_order
         state = replace(
@@ -175,8 +176,8 @@ def _follow(
             stand_not_before=None,
             creating_until=None,
         )
-        if state.unmerged:
-            effects = offer(state, (sender,), now)
+        if state.unmerged and document is not None:
+            effects = offer(state, document, (sender,), now)
     ack = HeartbeatAck(
         term=state.term, presence=presence(state, now), sent_at=beat.sent_at
     )
@@ -205,17 +206,12 @@ def _store(
     if _belongs(state, sender):
         state = _hear(state, sender, message, now)
         state, _ = adopt(state, message.term)
-        if message.presence.leader == sender and message.term == state.term:
-            state = _trust(state, sender, now)
+        is_led = message.presence.leader == sender and message.term == state.term
+        if is_led and not isinstance(state.mode, Leading):
+            # A leader's document is as good a sign of it as its heartbeat.
+            state = replace(state, leader=sender, contact=now)
     stored = DocumentStored(term=state.term, presence=presence(state, now))
     return state, (*effects, Send(to=sender, message=stored))
-
-
-def _trust(state: ElectionState, sender: HostName, now: Seconds) -> ElectionState:
-    """Count a leader's document as a sign of that leader."""
-    if isinstance(state.mode, Leading):
-        return state
-    return replace(state, leader=sender, contact=now)
 
 
 def _stored(

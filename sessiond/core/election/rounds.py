@@ -89,9 +89,9 @@ def heed(
 ) -> Outcome:
     """Take an answer of the running pre-vote round in."""
     mode, document = state.mode, running(state)
-    if not isinstance(mode, Sounding) or mode.ballot != answer.ballot:
+    if not isinstance(mode, Sounding) or document is None:
         return state, ()
-    if document is None:
+    if mode.ballot != answer.ballot:
         return state, ()
     mode = replace(mode, answers={**mode.answers, sender: answer.refusal})
     return tally(replace(state, mode=mode), document, mode, now)

@@ -38,12 +38,12 @@ CREATING: float = 30.0
 
 
 def offer(
-    state: ElectionState, to: tuple[HostName, ...], now: Seconds
+    state: ElectionState,
+    document: StampedSpec,
+    to: tuple[HostName, ...],
+    now: Seconds,
 ) -> tuple[Send, ...]:
     """Return the sends that offer this host's document."""
-    document = state.persisted.stamped
-    if document is None:
-        return ()
     message = DocumentOffer(
         term=state.term, presence=presence(state, now), document=document
     )
@@ -61,7 +61,7 @@ def create(state: ElectionState, event: CreateRequested, now: Seconds) -> Outcom
     document = replace(document, voters=first_voters(document))
     state = replace(_install(state, document, now), unmerged=False)
     state = replace(state, creating_until=Seconds(now + CREATING))
-    return state, offer(state, others(document, state.me), now)
+    return state, offer(state, document, others(document, state.me), now)
 
 
 def _after(old: StampedSpec) -> Stamp:
@@ -157,7 +157,7 @@ def stamp(
     state = _install(state, document, now)
     pending = Pending(request=number, stamp=document.stamp)
     state = replace(state, pending=(*state.pending, pending), unmerged=False)
-    return state, offer(state, _everybody(old, document, state.me), now)
+    return state, offer(state, document, _everybody(old, document, state.me), now)
 
 
 def _edit(
@@ -174,7 +174,10 @@ def _edit(
     document = replace(event.document, stamp=edited, voters=old.voters)
     state = replace(_install(state, document, now), unmerged=True)
     confirm = ConfirmStamp(request=event.request, stamp=edited, by_majority=False)
-    return state, (confirm, *offer(state, _everybody(old, document, state.me), now))
+    return state, (
+        confirm,
+        *offer(state, document, _everybody(old, document, state.me), now),
+    )
 
 
 def _everybody(

@@ -193,8 +193,6 @@ def _settle(state: ElectionState, now: Seconds) -> Outcome:
     if going_on is not None:
         state, sends = _candidate(state, going_on, now)
         effects += sends
-    elif isinstance(state.mode, Sounding | Standing):
-        state = replace(state, mode=Following())
     state = settle_right(state, now)
     state, beats = _beat(state, now)
     return state, effects + beats

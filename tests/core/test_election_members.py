@@ -1,0 +1,64 @@
+"""Voters, rank and liveness."""
+
+from dataclasses import replace
+
+from sessiond.core.election.members import (
+    first_voters,
+    next_voters,
+    others,
+    preference,
+    ranking,
+)
+from sessiond.core.spec import BroadcastSettings
+from sessiond.core.stamped import Station
+from sessiond.units import HostName
+from tests.core.electing import ALICE, BOB, CAROL, DAVE, THREE, Bench, stamped
+
+NINE = tuple(HostName(f"host{i}") for i in range(9))
+
+
+def test_seven_vote_best_rank_first() -> None:
+    assert first_voters(stamped(*NINE)) == NINE[:7]
+
+
+def test_the_operators_preference_ranks_and_never_ranks_last() -> None:
+    document = stamped(*THREE)
+    settings = BroadcastSettings(prefer=(CAROL,), never=frozenset({ALICE}))
+    wanted = replace(document, spec=replace(document.spec, broadcast=settings))
+    assert preference(wanted) == (CAROL, BOB, ALICE)
+
+
+def test_the_stations_host_ranks_last_unless_it_is_preferred() -> None:
+    station = Station(address="10.0.0.1", port=8000, host=ALICE)
+    document = replace(stamped(*THREE), station=station)
+    assert preference(document) == (BOB, CAROL, ALICE)
+    settings = BroadcastSettings(prefer=(ALICE,))
+    wanted = replace(document, spec=replace(document.spec, broadcast=settings))
+    assert preference(wanted) == (ALICE, BOB, CAROL)
+
+
+def test_voters_change_one_at_a_time_and_only_as_members_come_and_go() -> None:
+    document = replace(stamped(*NINE), voters=(*NINE[:6], ALICE))
+    dropped = next_voters(document)
+    assert dropped == NINE[:6]
+    added = next_voters(replace(document, voters=dropped))
+    assert added == NINE[:7]
+    assert next_voters(replace(document, voters=added)) == added
+    assert next_voters(replace(document, voters=NINE[2:])) == NINE[2:]
+
+
+def test_a_dropped_voter_is_still_written_to() -> None:
+    document = replace(stamped(*THREE), voters=(ALICE, DAVE))
+    assert others(document, ALICE) == (BOB, CAROL, DAVE)
+
+
+def test_who_is_able_ranks_before_who_is_preferred() -> None:
+    document = stamped(*THREE)
+    bench = Bench(CAROL, document)
+    assert ranking(bench.state, document, bench.now) == THREE
+    bench.wait(2.0)
+    assert ranking(bench.state, document, bench.now) == (CAROL, ALICE, BOB)
+    bench.ack(BOB, presence=bench.presence(carrying=True))
+    assert ranking(bench.state, document, bench.now) == (BOB, CAROL, ALICE)
+    bench.wait(1.5)
+    assert ranking(bench.state, document, bench.now)[0] == CAROL
