@@ -4,13 +4,16 @@ Only a leader (or a caretaker) stamps; everybody else stores what is newer than
 what they have. Order is `Stamp`'s order.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self
 
 from sessiond.core.spec import SessionSpec
 from sessiond.units import Address, HostId, HostName, MountPath, Term, UdpPort
+
+_STAMP: Final = re.compile(r"([0-9]+)\.([0-9]+)(?:\+([0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,10 +34,16 @@ class Stamp:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `__str__` wrote; raises ValueError on anything else."""
-        version, _, edit = text.partition("+")
-        term, revision = version.split(".")
-        return cls(Term(int(term)), int(revision), int(edit or 0))
+        """Read what `__str__` wrote.
+
+        Raises:
+            ValueError: It is anything else.
+        """
+        found = _STAMP.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} is no stamp")
+        term, revision, edit = found.groups("0")
+        return cls(Term(int(term)), int(revision), int(edit))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
