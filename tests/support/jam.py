@@ -200,7 +200,7 @@ class Jam:
         return True
 
     def feeding(self) -> dict[str, str]:
-        """Return who feeds each mount, as its source told Icecast; seen from outside."""
+        """Return who feeds each mount, as its source told Icecast."""
         opened = self.station.connect(self.station.address, ICECAST_PORT)
         with opened, opened.makefile("rwb") as stream:
             stream.write(b"GET /status-json.xsl HTTP/1.0\r\n\r\n")
