@@ -165,10 +165,6 @@ class Service:
         """As `AgentApi.doctor`."""
         return await look_over(self._host)
 
-    async def check(self, spec: SessionSpec) -> tuple[str, ...]:
-        """As `AgentApi.check`: plans are the command line's own business."""
-        return tuple(f"{name}" for name in spec.host_names)
-
     def _document(self, name: SessionName | None) -> StampedSpec:
         doc = self._host.document
         if doc is None or (name is not None and doc.spec.name != name):

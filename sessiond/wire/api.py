@@ -94,10 +94,6 @@ class AgentApi(Protocol):
         """Look this host over."""
         ...
 
-    async def check(self, spec: SessionSpec) -> tuple[str, ...]:
-        """Return each host's plan as lines of text; start nothing."""
-        ...
-
 
 class PeerApi(Protocol):
     """What agents ask of one another."""

@@ -11,7 +11,6 @@ from sessiond.wire import methods
 from sessiond.wire.channel import Line
 from sessiond.wire.messages import (
     ApplyRequest,
-    CheckRequest,
     CreateRequest,
     Done,
     GainRequest,
@@ -126,12 +125,6 @@ class AgentClient:
         """As `AgentApi.doctor`."""
         reply = await self._open.ask(methods.DOCTOR, Done(), within=self._within)
         return reply.findings
-
-    async def check(self, spec: SessionSpec) -> tuple[str, ...]:
-        """As `AgentApi.check`."""
-        request = CheckRequest(spec=spec)
-        reply = await self._open.ask(methods.CHECK, request, within=self._within)
-        return reply.lines
 
     @property
     def _open(self) -> Line:

@@ -118,17 +118,3 @@ class DoctorReply:
     """What an agent found out about its host."""
 
     findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRequest:
-    """A spec whose plans are wanted; nothing is started."""
-
-    spec: SessionSpec
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckReply:
-    """Each host's plan as lines of text."""
-
-    lines: tuple[str, ...] = ()

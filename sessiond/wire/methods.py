@@ -11,8 +11,6 @@ from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.core.status import SessionStatus
 from sessiond.wire.messages import (
     ApplyRequest,
-    CheckReply,
-    CheckRequest,
     CreateRequest,
     DoctorReply,
     Done,
@@ -73,4 +71,3 @@ RESUME: Final = _agent("Resume", Done, Done, "resume its session")
 HANDOVER: Final = _agent("Handover", HandoverRequest, HandoverReply, "hand over")
 STOP: Final = _agent("Stop", StopRequest, Done, "stop the session")
 DOCTOR: Final = _agent("Doctor", Done, DoctorReply, "look its host over")
-CHECK: Final = _agent("Check", CheckRequest, CheckReply, "plan a session")

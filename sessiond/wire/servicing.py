@@ -15,8 +15,6 @@ from sessiond.wire.codes import failure_of
 from sessiond.wire.convert import decode, encode
 from sessiond.wire.messages import (
     ApplyRequest,
-    CheckReply,
-    CheckRequest,
     CreateRequest,
     DoctorReply,
     Done,
@@ -174,9 +172,6 @@ class _AgentAnswers:
     async def doctor(self, _: Done) -> DoctorReply:
         return DoctorReply(findings=await self._api.doctor())
 
-    async def check(self, request: CheckRequest) -> CheckReply:
-        return CheckReply(lines=await self._api.check(request.spec))
-
 
 def agent_handlers(api: AgentApi, on_fault: OnFault) -> Handlers:
     """Return the handlers of AgentService in front of this implementation."""
@@ -195,7 +190,6 @@ def agent_handlers(api: AgentApi, on_fault: OnFault) -> Handlers:
     answers.once(methods.HANDOVER, asked.handover)
     answers.once(methods.STOP, asked.stop)
     answers.once(methods.DOCTOR, asked.doctor)
-    answers.once(methods.CHECK, asked.check)
     return answers.handlers
 
 

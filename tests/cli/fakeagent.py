@@ -110,10 +110,6 @@ class FakeAgent:
         self._note("doctor")
         return self.findings
 
-    async def check(self, spec: SessionSpec) -> tuple[str, ...]:
-        self._note("check", spec)
-        return ()
-
     def operator(self, *, on_terminal: bool = False) -> Operator:
         """Return someone whose every line leads to this agent."""
 

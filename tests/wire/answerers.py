@@ -131,10 +131,6 @@ class Agent:
         self._note("doctor")
         return (FINDING,)
 
-    async def check(self, spec: SessionSpec) -> tuple[str, ...]:
-        self._note("check", spec)
-        return ("alice:", "  jackd")
-
 
 class Peer:
     """Answers agents.

@@ -123,7 +123,6 @@ PeopleCall = Callable[[AgentClient], Awaitable[object]]
         (lambda c: c.handover(JAM, None), ALICE, ("handover", JAM, None)),
         (lambda c: c.stop(JAM), None, ("stop", JAM)),
         (lambda c: c.doctor(), (FINDING,), ("doctor",)),
-        (lambda c: c.check(SPEC), ("alice:", "  jackd"), ("check", SPEC)),
     ],
 )
 async def test_what_people_ask_arrives_and_is_answered(
