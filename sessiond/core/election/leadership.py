@@ -96,11 +96,11 @@ def _leader(
     mine = _my_role(state, now)
     if isinstance(state.mode, Leading):
         return state.me, mine
-    silent = state.leader is None or not hears(state, state.leader, now)
-    if mine is not None and silent:
-        return state.me, mine
-    if led_by_another(state, now):
+    silent = now - state.bulletin_at >= timers(state).suspect
+    if led_by_another(state, now) and not (mine is not None and silent):
         return state.leader, Role.LEADER
+    if mine is not None:
+        return state.me, mine
     carrier = _broadcaster(state, known)
     if carrier is not None and carrier != state.leader and hears(state, carrier, now):
         return carrier, Role.CARETAKER
