@@ -31,8 +31,6 @@ COMING_UP: Final = Seconds(0.1)
 # A lease lasts 10 s. A process that ended rings the bell; this finds a PUT that did.
 ON_AIR: Final = Seconds(1.0)
 
-_ENDED: Final = frozenset({SourceState.LOST, SourceState.DENIED})
-
 
 class ElectorDoor(Protocol):
     """What this module needs of the elector."""
@@ -152,7 +150,8 @@ class OnAir:
         """Return a grant that lets a source of another mount connect again."""
         report = self.reports.get(name)
         grant = self._grants.get(name, 1)
-        if report and report.state in _ENDED and report.grant >= grant:
+        # Also one that was revoked, or stopped itself in a silence of its agent.
+        if report and report.state is not SourceState.LIVE and report.grant >= grant:
             grant = report.grant + 1
         self._grants[name] = grant
         return grant
@@ -164,8 +163,8 @@ class OnAir:
             self._elector.post(SourceAccepted())
         elif self._primary_live and not live:
             self._elector.post(SourceLost())
-        elif state in _ENDED and report and report.grant >= lead.grant:
-            # Its PUT came and went between two looks.
+        elif report and not live and lead.right and report.grant >= lead.grant:
+            # Its PUT came and went between two looks, or before this agent began.
             self._elector.post(SourceLost())
         elif state is SourceState.REFUSED and self._refused_grant != lead.grant:
             self._refused_grant = lead.grant
