@@ -13,7 +13,9 @@ from agent.bell import TurnBell
 from agent.host import Host
 from agent.membership import Membership
 from agent.roster import Roster
+from sessiond.core.conditions import Condition
 from sessiond.core.election import Liveness
+from sessiond.core.judge_paths import is_stalled, link_conditions, mount_conditions
 from sessiond.core.lifecycle import named
 from sessiond.core.mixmatrix import MixReport
 from sessiond.core.onair import MountSeen
@@ -29,7 +31,6 @@ from sessiond.core.status import (
     LinkState,
     MountEnd,
     MountState,
-    ProcState,
     ProcStatus,
     SessionStatus,
     StripLevel,
@@ -40,8 +41,6 @@ from sessiond.units import Frames, Hertz, HostName, Seconds
 REPORT_WITHIN: Final = Seconds(0.8)
 # A watcher sees levels move; more often would only flicker.
 WATCH_EVERY: Final = Seconds(1.0)
-# Bytes older than this are no sign of life on a mount that sends five pages a second.
-STALLED_AFTER: Final = Seconds(2.0)
 
 
 class Publisher:
@@ -191,27 +190,38 @@ class Publisher:
         return tuple(shown)
 
     def _links(self, doc: StampedSpec) -> tuple[LinkEnd, ...]:
-        now = self._host.clock.now()
-        running = {
-            p.name.removeprefix("link-")
-            for p in self._procs()
-            if p.state is ProcState.RUNNING
-        }
+        host, now = self._host, self._host.clock.now()
+        wrong = link_conditions(host.view(), doc, host.observed, now)
         ends = []
         for link in doc.links:
-            peer = link.peer_of(self._host.name)
+            peer = link.peer_of(host.name)
             if peer is None:
                 continue
-            seen = self._host.observed.links.get(peer)
-            state = seen.state(now) if seen else LinkState.DOWN
-            up = state if peer in running or state is not LinkState.UP else _NOT_YET
-            ends.append(LinkEnd(peer=peer, state=up))
+            seen = host.observed.links.get(peer)
+            ends.append(
+                LinkEnd(
+                    peer=peer,
+                    state=seen.state(now) if seen else LinkState.DOWN,
+                    rtt_ms=self._round_trip(peer),
+                    glitches_per_min=seen.glitches_per_min(now) if seen else 0,
+                    conditions=wrong.get(peer, ()),
+                )
+            )
         return tuple(ends)
 
-    def _mounts(self, doc: StampedSpec) -> tuple[MountEnd, ...]:
-        return tuple(self._mount(mount) for mount in doc.spec.mounts)
+    def _round_trip(self, peer: HostName) -> float | None:
+        """Return the fastest of the last heartbeats; only the leader's are timed."""
+        offset = self._host.peer_offsets.get(peer)
+        return round(2000 * offset[1], 2) if offset else None
 
-    def _mount(self, mount: MountSpec) -> MountEnd:
+    def _mounts(self, doc: StampedSpec) -> tuple[MountEnd, ...]:
+        wrong = mount_conditions(self._host.view(), self._host.observed)
+        return tuple(
+            self._mount(mount, wrong.get(source_name(mount), ()))
+            for mount in doc.spec.mounts
+        )
+
+    def _mount(self, mount: MountSpec, wrong: tuple[Condition, ...]) -> MountEnd:
         host = self._host
         report = host.sources.get(source_name(mount))
         mix = host.observed.mix
@@ -220,10 +230,9 @@ class Publisher:
             path=mount.path,
             state=_mount_state(report),
             peak_db=level.peak_db if level else None,
+            conditions=wrong,
         )
 
-
-_NOT_YET: Final = LinkState.CONNECTING
 
 _STATES: Final = {
     SourceState.LIVE: MountState.LIVE,
@@ -235,8 +244,9 @@ def _mount_state(report: SourceReport | None) -> MountState:
     if report is None:
         return MountState.DOWN
     state = _STATES.get(report.state, MountState.DOWN)
-    silent = report.moved_ago is not None and report.moved_ago > STALLED_AFTER
-    return MountState.STALLED if state is MountState.LIVE and silent else state
+    if state is MountState.LIVE and is_stalled(report):
+        return MountState.STALLED
+    return state
 
 
 def _strips(mix: MixReport | None) -> tuple[StripLevel, ...]:

@@ -20,8 +20,6 @@ class HostFacts:
         generations: For each peer, how often this host asked for a new start of
             their link; both sides run the larger of the two numbers.
         busy_ports: UDP ports of its links that a foreign program holds.
-        heard: Peers whose link packets are arriving here.
-        sequence: Grows with each change of the others; the larger one is newer.
     """
 
     name: HostName
@@ -36,6 +34,4 @@ class HostFacts:
         default_factory=lambda: MappingProxyType({})
     )
     busy_ports: frozenset[UdpPort] = frozenset()
-    heard: frozenset[HostName] = frozenset()
     muted: bool = False
-    sequence: int = 0

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 
 from sessiond.core.changes import Observed
 from sessiond.core.conditions import Condition, Reason, error, warning
+from sessiond.core.judge_paths import link_conditions, mount_conditions
 from sessiond.core.lifecycle import BackingOff, GaveUp, Lifecycle
 from sessiond.core.overview import odd_ones_out
-from sessiond.core.plan import JACKD, HostPlan, on_air
+from sessiond.core.plan import JACKD, HostPlan
 from sessiond.core.proc import Program
-from sessiond.core.sourcing import SourceState
 from sessiond.core.stamped import StampedSpec
-from sessiond.core.status import ClockStatus, LinkState, Verdict
+from sessiond.core.status import ClockStatus, Verdict
 from sessiond.core.view import SessionView
 from sessiond.core.wires import missing
 from sessiond.units import HostName, ProcName, Seconds
@@ -60,9 +61,9 @@ def judge(
     if doc is not None:
         found += [
             *_formats(view, doc),
-            *_links(view, doc, observed, now),
+            *chain(*link_conditions(view, doc, observed, now).values()),
             *_station(view, doc, observed),
-            *_sources(view, observed),
+            *chain(*mount_conditions(view, observed).values()),
             *_leadership(view, doc),
             *_members(view, doc, around),
         ]
@@ -201,39 +202,6 @@ def _formats(view: SessionView, doc: StampedSpec) -> Iterable[Condition]:
         )
 
 
-def _links(
-    view: SessionView, doc: StampedSpec, observed: Observed, now: Seconds
-) -> Iterable[Condition]:
-    for link in doc.links:
-        peer = link.peer_of(view.me)
-        seen = observed.links.get(peer) if peer else None
-        if peer is None or seen is None:
-            continue
-        if seen.port_busy:
-            yield error(
-                Reason.UDP_PORT_BUSY,
-                f"UDP port {link.udp_port} of the link to {peer} is taken on "
-                f"{view.me} by another program.",
-                "The leader chooses another port; end a JackTrip of your own if "
-                "it should not be there.",
-            )
-        if seen.mismatch:
-            mine = view.facts.get(view.me)
-            ours = f"{mine.rate_hz} Hz and {mine.period_frames} frames" if mine else ""
-            yield error(
-                Reason.LINK_DOWN,
-                f"The link to {peer} can't start: {peer} has {seen.mismatch}, "
-                f"{view.me} runs at {ours}.",
-                "Give all hosts' JACK servers the same rate and period.",
-            )
-        elif seen.moved is not None and seen.state(now) is not LinkState.UP:
-            yield warning(
-                Reason.LINK_DOWN,
-                f"No audio packets arrive from {peer}.",
-                f"Check {peer}'s network; the link comes back by itself.",
-            )
-
-
 def _station(
     view: SessionView, doc: StampedSpec, observed: Observed
 ) -> Iterable[Condition]:
@@ -252,25 +220,6 @@ def _station(
             f"Icecast runs on {view.me}, a musician's computer: the show ends with it.",
             "Name a server of its own in the session's [icecast] table.",
         )
-
-
-def _sources(view: SessionView, observed: Observed) -> Iterable[Condition]:
-    if not on_air(view):
-        return
-    for name, report in observed.sources.items():
-        mount = f"/{name.removeprefix('source-')}"
-        if report.state is SourceState.DENIED:
-            yield error(
-                Reason.SOURCE_DENIED,
-                f"Icecast refuses to take {mount}: {report.detail}",
-                "Check the source password of the session file.",
-            )
-        elif report.state is SourceState.REFUSED:
-            yield error(
-                Reason.MOUNT_HELD_ELSEWHERE,
-                f"Another source feeds {mount}: {report.detail}",
-                "It is taken over as soon as that source ends.",
-            )
 
 
 def _leadership(view: SessionView, doc: StampedSpec) -> Iterable[Condition]:

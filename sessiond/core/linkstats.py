@@ -19,6 +19,8 @@ SILENT_AFTER: Final = Seconds(2.5)
 # 6 to 7 in the second in which the peer was killed); real audio brings dozens.
 TRICKLE: Final = 12
 
+MINUTE: Final = Seconds(60.0)
+
 _STATS: Final = re.compile(
     r"recv: (?P<under>\d+)/(?P<over>\d+) .*\btot: (?P<total>\d+) "
 )
@@ -37,16 +39,22 @@ class LinkSeen:
     Attributes:
         packets: Received since the peer last started; None before the first count.
         moved: When the count last grew as audio does, on the monotonic clock.
-        glitches: Packets that came too late or too early, in total.
+        glitches: Packets that came too late or too early, as JackTrip counts them:
+            (when, total) of the last minute's reports, oldest first.
         mismatch: The words of JackTrip about settings that differ, or empty.
     """
 
     packets: int | None = None
     moved: Seconds | None = None
-    glitches: int = 0
+    glitches: tuple[tuple[Seconds, int], ...] = ()
     mismatch: str = ""
     port_busy: bool = False
     peer_stopped: bool = False
+
+    def glitches_per_min(self, now: Seconds) -> int:
+        """Return how many more there are than a minute ago."""
+        recent = [total for when, total in self.glitches if now - when <= MINUTE]
+        return max(0, recent[-1] - recent[0]) if recent else 0
 
     def state(self, now: Seconds) -> LinkState:
         """Return ``up`` while packets go on arriving, ``connecting`` otherwise."""
@@ -80,6 +88,17 @@ def _read_line(seen: LinkSeen, line: str, now: Seconds) -> LinkSeen:
             seen,
             packets=total,
             moved=now if grown > TRICKLE else seen.moved,
-            glitches=int(found["under"]) + int(found["over"]),
+            glitches=_noted(
+                seen.glitches, int(found["under"]) + int(found["over"]), now
+            ),
         )
     return seen
+
+
+def _noted(
+    glitches: tuple[tuple[Seconds, int], ...], total: int, now: Seconds
+) -> tuple[tuple[Seconds, int], ...]:
+    """Return the last minute's counts with one more; a peer's restart begins anew."""
+    if glitches and total < glitches[-1][1]:
+        glitches = ()
+    return (*(g for g in glitches if now - g[0] <= MINUTE), (now, total))

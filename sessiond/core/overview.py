@@ -125,6 +125,7 @@ def _link(link: LinkPort, reports: Mapping[HostName, HostStatus]) -> LinkStatus:
         rtt_ms=_largest(end.rtt_ms for end in known),
         latency_ms=_largest(end.latency_ms for end in known),
         glitches_per_min=sum(end.glitches_per_min for end in known),
+        conditions=tuple(sorted({c for end in known for c in end.conditions})),
     )
 
 

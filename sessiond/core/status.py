@@ -125,6 +125,7 @@ class LinkEnd:
     rtt_ms: float | None = None
     latency_ms: float | None = None
     glitches_per_min: int = 0
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,11 +181,14 @@ class LinkEnd(_message.Message):
     RTT_MS_FIELD_NUMBER: _builtins.int
     LATENCY_MS_FIELD_NUMBER: _builtins.int
     GLITCHES_PER_MIN_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
     peer: _builtins.str
     state: _builtins.str
     rtt_ms: _builtins.float
     latency_ms: _builtins.float
     glitches_per_min: _builtins.int
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
     def __init__(
         self,
         *,
@@ -194,10 +197,11 @@ class LinkEnd(_message.Message):
         rtt_ms: _builtins.float | None = ...,
         latency_ms: _builtins.float | None = ...,
         glitches_per_min: _builtins.int = ...,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "_rtt_ms", b"_rtt_ms", "latency_ms", b"latency_ms", "rtt_ms", b"rtt_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "_rtt_ms", b"_rtt_ms", "glitches_per_min", b"glitches_per_min", "latency_ms", b"latency_ms", "peer", b"peer", "rtt_ms", b"rtt_ms", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "_rtt_ms", b"_rtt_ms", "conditions", b"conditions", "glitches_per_min", b"glitches_per_min", "latency_ms", b"latency_ms", "peer", b"peer", "rtt_ms", b"rtt_ms", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__latency_ms: _TypeAlias = _typing.Literal["latency_ms"]  # noqa: Y015
     _WhichOneofArgType__latency_ms: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms"]  # noqa: Y015
@@ -609,9 +613,7 @@ class HostFacts(_message.Message):
     CLOCK_FIELD_NUMBER: _builtins.int
     GENERATIONS_FIELD_NUMBER: _builtins.int
     BUSY_PORTS_FIELD_NUMBER: _builtins.int
-    HEARD_FIELD_NUMBER: _builtins.int
     MUTED_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     id: _builtins.str
     address: _builtins.str
@@ -621,13 +623,10 @@ class HostFacts(_message.Message):
     period_frames: _builtins.int
     clock: _builtins.str
     muted: _builtins.bool
-    sequence: _builtins.int
     @_builtins.property
     def generations(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
     @_builtins.property
     def busy_ports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
-    @_builtins.property
-    def heard(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -641,13 +640,11 @@ class HostFacts(_message.Message):
         clock: _builtins.str = ...,
         generations: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         busy_ports: _abc.Iterable[_builtins.int] | None = ...,
-        heard: _abc.Iterable[_builtins.str] | None = ...,
         muted: _builtins.bool = ...,
-        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["able", b"able", "address", b"address", "busy_ports", b"busy_ports", "clock", b"clock", "generations", b"generations", "heard", b"heard", "id", b"id", "muted", b"muted", "name", b"name", "period_frames", b"period_frames", "rate_hz", b"rate_hz", "reachable", b"reachable", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["able", b"able", "address", b"address", "busy_ports", b"busy_ports", "clock", b"clock", "generations", b"generations", "id", b"id", "muted", b"muted", "name", b"name", "period_frames", b"period_frames", "rate_hz", b"rate_hz", "reachable", b"reachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,6 +23,7 @@ from sessiond.units import (
     Seconds,
     SessionName,
     Term,
+    UdpPort,
 )
 from sessiond.v1 import (
     agent_pb2,
@@ -66,11 +67,11 @@ def test_an_envelope_keeps_the_order_of_its_messages() -> None:
 
 
 def test_a_set_is_sent_in_order() -> None:
-    heard = frozenset({HostName("c"), HostName("a"), HostName("b")})
-    facts = HostFacts(name=ALICE, id=ID, address=HERE, heard=heard)
+    busy = frozenset({UdpPort(4466), UdpPort(4464), UdpPort(4465)})
+    facts = HostFacts(name=ALICE, id=ID, address=HERE, busy_ports=busy)
     message = to_wire(facts)
     assert isinstance(message, status_pb2.HostFacts)
-    assert list(message.heard) == ["a", "b", "c"]
+    assert list(message.busy_ports) == [4464, 4465, 4466]
 
 
 def test_zero_is_not_absence() -> None:

@@ -1,0 +1,90 @@
+"""What is wrong on the sound's way: this host's links, and the mounts that it feeds."""
+
+from collections.abc import Iterable, Mapping
+
+from sessiond.core.changes import Observed
+from sessiond.core.conditions import Condition, Reason, error, warning
+from sessiond.core.linkstats import LinkSeen
+from sessiond.core.onair import STALL_SECONDS
+from sessiond.core.plan import on_air
+from sessiond.core.sourcing import SourceReport, SourceState
+from sessiond.core.stamped import LinkPort, StampedSpec
+from sessiond.core.status import LinkState
+from sessiond.core.view import SessionView
+from sessiond.units import HostName, ProcName, Seconds
+
+
+def link_conditions(
+    view: SessionView, doc: StampedSpec, observed: Observed, now: Seconds
+) -> Mapping[HostName, tuple[Condition, ...]]:
+    """Return what is wrong with each of this host's links, by peer."""
+    ends = ((link, link.peer_of(view.me)) for link in doc.links)
+    return {
+        peer: tuple(_link(view, link, peer, observed.links[peer], now))
+        for link, peer in ends
+        if peer is not None and peer in observed.links
+    }
+
+
+def _link(
+    view: SessionView, link: LinkPort, peer: HostName, seen: LinkSeen, now: Seconds
+) -> Iterable[Condition]:
+    if seen.port_busy:
+        yield error(
+            Reason.UDP_PORT_BUSY,
+            f"UDP port {link.udp_port} of the link to {peer} is taken on {view.me} by "
+            "another program.",
+            "The leader chooses another port; end a JackTrip of your own if it should "
+            "not be there.",
+        )
+    if seen.mismatch:
+        mine = view.facts.get(view.me)
+        ours = f"{mine.rate_hz} Hz and {mine.period_frames} frames" if mine else ""
+        yield error(
+            Reason.LINK_DOWN,
+            f"The link to {peer} can't start: {peer} has {seen.mismatch}, {view.me} "
+            f"runs at {ours}.",
+            "Give all hosts' JACK servers the same rate and period.",
+        )
+    elif seen.moved is not None and seen.state(now) is not LinkState.UP:
+        yield warning(
+            Reason.LINK_DOWN,
+            f"No audio packets arrive from {peer}.",
+            f"Check {peer}'s network; the link comes back by itself.",
+        )
+
+
+def mount_conditions(
+    view: SessionView, observed: Observed
+) -> Mapping[ProcName, tuple[Condition, ...]]:
+    """Return what is wrong with each mount that this host feeds, by source process."""
+    if not on_air(view):
+        return {}
+    return {name: tuple(_source(name, r)) for name, r in observed.sources.items()}
+
+
+def _source(name: ProcName, report: SourceReport) -> Iterable[Condition]:
+    mount = f"/{name.removeprefix('source-')}"
+    if report.state is SourceState.DENIED:
+        yield error(
+            Reason.SOURCE_DENIED,
+            f"Icecast refuses to take {mount}: {report.detail}",
+            "Check the source password of the session file.",
+        )
+    elif report.state is SourceState.REFUSED:
+        yield error(
+            Reason.MOUNT_HELD_ELSEWHERE,
+            f"Another source feeds {mount}: {report.detail}",
+            "It is taken over as soon as that source ends.",
+        )
+    elif report.state is SourceState.LIVE and is_stalled(report):
+        yield error(
+            Reason.MOUNT_STALLED,
+            f"No bytes reach Icecast on {mount}.",
+            f"See the log of {name}; a source that hangs ends itself within 5 s.",
+        )
+
+
+def is_stalled(report: SourceReport) -> bool:
+    """Tell whether a live source has sent nothing for longer than music is silent."""
+    return report.moved_ago is not None and report.moved_ago > STALL_SECONDS
