@@ -55,9 +55,9 @@ def _towards(
     """Return what goes into the link to `peer`: our inputs, and what we forward.
 
     In a star only the centre (the leader) forwards, and only to hosts that have no
-    other way to hear: both hubs have everybody's own link. The other hub gives its
-    input to the centre alone. So nobody is heard twice, and a hub's strips carry one
-    host each.
+    other way to hear: both hubs have everybody's own link. Everyone else gives its
+    input to the hubs alone, also where a former hub's link is still there. So nobody
+    is heard twice, and a hub's strips carry one host each.
     """
     channels = doc.spec.links.channels
     lead = view.leadership
@@ -65,7 +65,7 @@ def _towards(
     both = hubs(doc.spec, leader, standby)
     send = link_send(peer, channels)
     own = patch(inputs, send)
-    if not both or view.me not in both or peer in both:
+    if not both or peer in both:
         return own
     if view.me != both[0]:
         return frozenset()
