@@ -35,6 +35,7 @@ class Host:
 
     Attributes:
         consented: See `SessionView`.
+        left: A session that its owner left while nobody could be told.
         secrets: Icecast's passwords of the session named in `secrets_of`.
         peer_facts: Each member's own word, newest.
         peer_offsets: Each member's clock minus ours, with its bound.
@@ -60,6 +61,7 @@ class Host:
     codecs_missing: tuple[str, ...] = ()
     consented: bool = True
     leaving: bool = False
+    left: str = ""
     muted: bool = False
     conflict: bool = False
     secrets: Secrets = field(default_factory=Secrets)
@@ -142,7 +144,7 @@ class Host:
     def able(self) -> bool:
         """Tell whether this host could broadcast now."""
         doc = self.document
-        if doc is None or doc.stopped or not self.consented:
+        if doc is None or doc.stopped or not self.consented or self.leaving:
             return False
         if not doc.spec.mounts:
             return True

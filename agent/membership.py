@@ -292,7 +292,7 @@ class Membership:
             (member.id, address)
             for member in doc.members
             if member.name != host.name
-            and member.name in doc.spec.preference
+            and _needs_secrets(doc, member.name)
             and member.id is not None
             and self._given.get(member.id) != host.secrets
             and (address := self.lines.address(member.name)) is not None
@@ -344,3 +344,9 @@ class Membership:
         self._owed()
         self._stamped()
         self._bell()
+
+
+def _needs_secrets(doc: StampedSpec, name: HostName) -> bool:
+    """Tell whether a member may feed the mounts, or runs the station."""
+    station = doc.station.host if doc.station else None
+    return name in doc.spec.preference or name == station

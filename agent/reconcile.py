@@ -120,7 +120,10 @@ class Reconciler:
         except TimeoutError:
             _log.warning("effect.late", effect=type(effect).__name__)
         except SessiondError as e:
-            _log.warning("effect.failed", effect=type(effect).__name__, why=e.sentence)
+            # A port that appears can be wired only once its client is active: the
+            # next turn tries again.
+            tell = _log.debug if isinstance(effect, Connect) else _log.warning
+            tell("effect.failed", effect=type(effect).__name__, why=e.sentence)
 
     async def _perform(self, effect: Effect) -> None:
         match effect:

@@ -43,12 +43,14 @@ class Home:
 
     Attributes:
         consented: The owner's consent, or a member heard, in that boot and network.
+        left: A session that its owner left while nobody could be told.
     """
 
     boot_id: str
     advertise: str
     muted: bool = False
     consented: bool = False
+    left: str = ""
 
 
 def load_identity(store: Store) -> HostId:
@@ -120,6 +122,7 @@ def remember(host: Host) -> None:
         advertise=host.config.advertise,
         muted=host.muted,
         consented=host.consented,
+        left=host.left,
     )
     save(host, HOME, encode(home))
 

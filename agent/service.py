@@ -10,7 +10,7 @@ from agent.host import Host
 from agent.membership import Membership
 from agent.operator import Operator
 from agent.publish import Publisher
-from agent.records import set_muted
+from agent.records import remember, set_muted
 from agent.roster import Roster
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
@@ -19,7 +19,7 @@ from sessiond.core.status import (
     HostSighting,
     SessionStatus,
 )
-from sessiond.errors import Refused, Unavailable
+from sessiond.errors import Refused, SessiondError, Unavailable
 from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
 
 # Every process of ours ends within three seconds of SIGTERM, or is killed.
@@ -139,14 +139,25 @@ class Service:
         membership = self._membership()
         if membership is None or membership.is_over:
             raise Refused(f"{self._host.name} is in no session.")
-        # When nobody can be told this host goes all the same: its owner said so.
-        with suppress(Unavailable):
+        if membership.leads():
+            with suppress(SessiondError):
+                await membership.hand_over(None)
+        try:
             await self._operator.remove(self._host.name)
+        except Unavailable:
+            # Nobody can be told; this host goes all the same: its owner said so.
+            self._host.left = membership.name
+            remember(self._host)
         await self._depart()
         await self._until_ended()
 
     async def resume(self) -> None:
         """As `AgentApi.resume`."""
+        if self._host.left:
+            # The session's leader still counts on this host and invites it again.
+            self._host.left = ""
+            remember(self._host)
+            return
         membership = self._membership()
         if membership is None or membership.is_over:
             raise Refused(f"{self._host.name} is in no session.")

@@ -53,6 +53,7 @@ class Sessions:
             host.config.advertise,
         )
         host.muted = home is not None and home.muted
+        host.left = home.left if home is not None else ""
         persisted = self._load()
         if persisted.stamped is None:
             remember(host)

@@ -182,12 +182,17 @@ def _sight(
         seen=observed.procs.get(name),
         ready=state is not None and is_ready(state.plan, observed),
         failed=observed.failed.get(name),
-        may_start=plan is not None and _needs_met(plan, lifecycles),
+        may_start=plan is not None and _needs_met(plan, lifecycles, observed),
         may_stop=state is None or _nothing_rests_on(state, wanted, lifecycles),
     )
 
 
-def _needs_met(plan: ProcPlan, lifecycles: Mapping[ProcName, Lifecycle]) -> bool:
+def _needs_met(
+    plan: ProcPlan, lifecycles: Mapping[ProcName, Lifecycle], observed: Observed
+) -> bool:
+    """Tell whether what a process rests on is there: other procs, and JACK."""
+    if plan.stage >= Stage.LINKS and observed.graph is None:
+        return False
     return all(isinstance(lifecycles.get(need), Running) for need in plan.needs)
 
 

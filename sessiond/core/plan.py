@@ -181,11 +181,22 @@ def _link(view: SessionView, doc: StampedSpec, link: LinkPort) -> ProcPlan:
         program=Program.JACKTRIP,
         stage=Stage.LINKS,
         argv=jacktrip_argv(peer, server_host, link.udp_port, settings),
-        env={**jack_env(view.setup.audio), **QT_ENV},
+        env={**_client_env(view), **QT_ENV},
         needs=frozenset(p.name for p in _jackd(view, doc)),
         ready=PortsAppear(frozenset(ports)),
         generation=generation(view, peer),
     )
+
+
+def _client_env(view: SessionView) -> dict[str, str]:
+    """Return the environment of a JACK client that reads the period only once.
+
+    FFmpeg loses half the audio after a change and JackTrip ends: another period is
+    another process (field notes on FFmpeg).
+    """
+    mine = view.facts.get(view.me)
+    period = str(mine.period_frames if mine else 0)
+    return {**jack_env(view.setup.audio), "SESSIOND_PERIOD_FRAMES": period}
 
 
 def _address(view: SessionView, doc: StampedSpec, peer: HostName) -> str:
@@ -230,7 +241,7 @@ def _source(view: SessionView, name: ProcName) -> ProcPlan:
         program=Program.SOURCE,
         stage=Stage.SOURCES,
         argv=own_argv(view.setup, Program.SOURCE, name, socket_path(view, name)),
-        env=jack_env(view.setup.audio),
+        env=_client_env(view),
         needs=frozenset(p.name for p in _jackd(view, view.running)),
         ready=SocketAnswers(),
     )

@@ -27,7 +27,7 @@ from sessiond.v1 import session_pb2 as sessiond_dot_v1_dot_session__pb2
 from sessiond.v1 import status_pb2 as sessiond_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sessiond/v1/peer.proto\x12\x0bsessiond.v1\x1a\x1asessiond/v1/election.proto\x1a\x19sessiond/v1/session.proto\x1a\x18sessiond/v1/status.proto\"9\n\x0cHelloRequest\x12)\n\x06sender\x18\x01 \x01(\x0b\x32\x19.sessiond.v1.HostSighting\"`\n\nHelloReply\x12+\n\x08sighting\x18\x01 \x01(\x0b\x32\x19.sessiond.v1.HostSighting\x12%\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x16.sessiond.v1.HostFacts\"p\n\nTimestamps\x12\x12\n\ntransmit_s\x18\x01 \x01(\x01\x12\x18\n\x0boriginate_s\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\treceive_s\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x0e\n\x0c_originate_sB\x0c\n\n_receive_s\"\xf0\x01\n\x0cPeerEnvelope\x12\x13\n\x0bsender_name\x18\x01 \x01(\t\x12\x11\n\tsender_id\x18\x02 \x01(\t\x12\x18\n\x0breceiver_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07session\x18\x04 \x01(\t\x12.\n\x08messages\x18\x05 \x03(\x0b\x32\x1c.sessiond.v1.ElectionMessage\x12%\n\x05\x66\x61\x63ts\x18\x06 \x03(\x0b\x32\x16.sessiond.v1.HostFacts\x12&\n\x05times\x18\x07 \x01(\x0b\x32\x17.sessiond.v1.TimestampsB\x0e\n\x0c_receiver_id\"[\n\x0f\x43onsiderRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12)\n\x07stamped\x18\x03 \x01(\x0b\x32\x18.sessiond.v1.StampedSpec\"D\n\rConsiderReply\x12\x14\n\x0c\x62usy_session\x18\x01 \x01(\t\x12\x0f\n\x07refusal\x18\x02 \x01(\t\x12\x0c\n\x04hint\x18\x03 \x01(\t\"L\n\x12GiveSecretsRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12%\n\x07secrets\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Secrets\" \n\rReportRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"1\n\x0fPeerMuteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05muted\x18\x02 \x01(\x08\x32\x8c\x03\n\x0bPeerService\x12;\n\x05Hello\x12\x19.sessiond.v1.HelloRequest\x1a\x17.sessiond.v1.HelloReply\x12<\n\x04Tell\x12\x19.sessiond.v1.PeerEnvelope\x1a\x19.sessiond.v1.PeerEnvelope\x12\x44\n\x08\x43onsider\x12\x1c.sessiond.v1.ConsiderRequest\x1a\x1a.sessiond.v1.ConsiderReply\x12\x41\n\x0bGiveSecrets\x12\x1f.sessiond.v1.GiveSecretsRequest\x1a\x11.sessiond.v1.Done\x12=\n\x06Report\x12\x1a.sessiond.v1.ReportRequest\x1a\x17.sessiond.v1.HostStatus\x12:\n\x07SetMute\x12\x1c.sessiond.v1.PeerMuteRequest\x1a\x11.sessiond.v1.Doneb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sessiond/v1/peer.proto\x12\x0bsessiond.v1\x1a\x1asessiond/v1/election.proto\x1a\x19sessiond/v1/session.proto\x1a\x18sessiond/v1/status.proto\"9\n\x0cHelloRequest\x12)\n\x06sender\x18\x01 \x01(\x0b\x32\x19.sessiond.v1.HostSighting\"`\n\nHelloReply\x12+\n\x08sighting\x18\x01 \x01(\x0b\x32\x19.sessiond.v1.HostSighting\x12%\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x16.sessiond.v1.HostFacts\"p\n\nTimestamps\x12\x12\n\ntransmit_s\x18\x01 \x01(\x01\x12\x18\n\x0boriginate_s\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\treceive_s\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x0e\n\x0c_originate_sB\x0c\n\n_receive_s\"\xf0\x01\n\x0cPeerEnvelope\x12\x13\n\x0bsender_name\x18\x01 \x01(\t\x12\x11\n\tsender_id\x18\x02 \x01(\t\x12\x18\n\x0breceiver_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07session\x18\x04 \x01(\t\x12.\n\x08messages\x18\x05 \x03(\x0b\x32\x1c.sessiond.v1.ElectionMessage\x12%\n\x05\x66\x61\x63ts\x18\x06 \x03(\x0b\x32\x16.sessiond.v1.HostFacts\x12&\n\x05times\x18\x07 \x01(\x0b\x32\x17.sessiond.v1.TimestampsB\x0e\n\x0c_receiver_id\"[\n\x0f\x43onsiderRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12)\n\x07stamped\x18\x03 \x01(\x0b\x32\x18.sessiond.v1.StampedSpec\"L\n\x12GiveSecretsRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12%\n\x07secrets\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Secrets\" \n\rReportRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"1\n\x0fPeerMuteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05muted\x18\x02 \x01(\x08\x32\x83\x03\n\x0bPeerService\x12;\n\x05Hello\x12\x19.sessiond.v1.HelloRequest\x1a\x17.sessiond.v1.HelloReply\x12<\n\x04Tell\x12\x19.sessiond.v1.PeerEnvelope\x1a\x19.sessiond.v1.PeerEnvelope\x12;\n\x08\x43onsider\x12\x1c.sessiond.v1.ConsiderRequest\x1a\x11.sessiond.v1.Done\x12\x41\n\x0bGiveSecrets\x12\x1f.sessiond.v1.GiveSecretsRequest\x1a\x11.sessiond.v1.Done\x12=\n\x06Report\x12\x1a.sessiond.v1.ReportRequest\x1a\x17.sessiond.v1.HostStatus\x12:\n\x07SetMute\x12\x1c.sessiond.v1.PeerMuteRequest\x1a\x11.sessiond.v1.Doneb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,14 +44,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PEERENVELOPE']._serialized_end=632
   _globals['_CONSIDERREQUEST']._serialized_start=634
   _globals['_CONSIDERREQUEST']._serialized_end=725
-  _globals['_CONSIDERREPLY']._serialized_start=727
-  _globals['_CONSIDERREPLY']._serialized_end=795
-  _globals['_GIVESECRETSREQUEST']._serialized_start=797
-  _globals['_GIVESECRETSREQUEST']._serialized_end=873
-  _globals['_REPORTREQUEST']._serialized_start=875
-  _globals['_REPORTREQUEST']._serialized_end=907
-  _globals['_PEERMUTEREQUEST']._serialized_start=909
-  _globals['_PEERMUTEREQUEST']._serialized_end=958
-  _globals['_PEERSERVICE']._serialized_start=961
-  _globals['_PEERSERVICE']._serialized_end=1357
+  _globals['_GIVESECRETSREQUEST']._serialized_start=727
+  _globals['_GIVESECRETSREQUEST']._serialized_end=803
+  _globals['_REPORTREQUEST']._serialized_start=805
+  _globals['_REPORTREQUEST']._serialized_end=837
+  _globals['_PEERMUTEREQUEST']._serialized_start=839
+  _globals['_PEERMUTEREQUEST']._serialized_end=888
+  _globals['_PEERSERVICE']._serialized_start=891
+  _globals['_PEERSERVICE']._serialized_end=1278
 # @@protoc_insertion_point(module_scope)

@@ -168,31 +168,6 @@ class ConsiderRequest(_message.Message):
 Global___ConsiderRequest: _TypeAlias = ConsiderRequest  # noqa: Y015
 
 @_typing.final
-class ConsiderReply(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BUSY_SESSION_FIELD_NUMBER: _builtins.int
-    REFUSAL_FIELD_NUMBER: _builtins.int
-    HINT_FIELD_NUMBER: _builtins.int
-    busy_session: _builtins.str
-    refusal: _builtins.str
-    hint: _builtins.str
-    def __init__(
-        self,
-        *,
-        busy_session: _builtins.str = ...,
-        refusal: _builtins.str = ...,
-        hint: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_session", b"busy_session", "hint", b"hint", "refusal", b"refusal"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ConsiderReply: _TypeAlias = ConsiderReply  # noqa: Y015
-
-@_typing.final
 class GiveSecretsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -62,10 +62,12 @@ class Home(_message.Message):
     ADVERTISE_FIELD_NUMBER: _builtins.int
     MUTED_FIELD_NUMBER: _builtins.int
     CONSENTED_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
     boot_id: _builtins.str
     advertise: _builtins.str
     muted: _builtins.bool
     consented: _builtins.bool
+    left: _builtins.str
     def __init__(
         self,
         *,
@@ -73,10 +75,11 @@ class Home(_message.Message):
         advertise: _builtins.str = ...,
         muted: _builtins.bool = ...,
         consented: _builtins.bool = ...,
+        left: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advertise", b"advertise", "boot_id", b"boot_id", "consented", b"consented", "muted", b"muted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advertise", b"advertise", "boot_id", b"boot_id", "consented", b"consented", "left", b"left", "muted", b"muted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
