@@ -3,8 +3,11 @@
 import asyncio
 import base64
 import contextlib
+import dataclasses
+import os
+import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -50,8 +53,17 @@ class Clock:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RealIcecast]:
-    async with icecast(SPEC, SECRETS, tmp_path) as made:
+def folder() -> Iterator[Path]:
+    """Make a folder that Icecast's own user can look into; pytest's are private."""
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name)
+        made.chmod(0o755)
+        yield made
+
+
+@pytest.fixture
+async def server(folder: Path) -> AsyncIterator[RealIcecast]:
+    async with icecast(SPEC, SECRETS, folder) as made:
         yield made
 
 
@@ -214,6 +226,32 @@ async def test_the_admin_password_is_told_right_from_wrong(
 
 
 # --- the configuration ----------------------------------------------------------
+
+
+async def test_it_starts_as_its_own_user_too(door: IcecastDoor, folder: Path) -> None:
+    own_user = ("setpriv", "--reuid=icecast2", "--regid=icecast", "--clear-groups")
+    prefix = own_user if os.geteuid() == 0 else ()
+    async with icecast(SPEC, SECRETS, folder, prefix=prefix) as server:
+        assert await door.mounts(server.station) == ()
+
+
+async def test_a_mount_added_to_the_file_is_taken_on_a_hangup(
+    server: RealIcecast,
+) -> None:
+    late = dataclasses.replace(MIX, path=MountPath("/late.mp3"))
+    secrets = dataclasses.replace(SECRETS, mounts={late.path: "later"})
+    grown = dataclasses.replace(SPEC, mounts=(MIX, OWN, late))
+    server.configure(grown, secrets)
+    async with source(server, MIX.path):
+        server.hang_up()
+
+        async def accepted() -> bool:
+            with contextlib.suppress(AssertionError):
+                async with source(server, late.path, password="later"):
+                    return True
+            return False
+
+        await aeventually(accepted, within=8)
 
 
 async def test_every_mount_and_its_standby_mount_fit_at_once(

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -32,6 +34,7 @@ class RealIcecast:
     secrets: Secrets
     folder: Path
     port: int = field(default_factory=free_port)
+    prefix: tuple[str, ...] = ()
     child: asyncio.subprocess.Process | None = None
 
     @property
@@ -39,20 +42,37 @@ class RealIcecast:
         return Station(address=ADDRESS, port=self.port)
 
     @property
+    def file(self) -> Path:
+        return self.folder / "icecast.xml"
+
+    @property
     def log(self) -> str:
         """All that Icecast has said, access log included."""
         return (self.folder / "icecast.log").read_text()
 
-    async def start(self) -> None:
+    def configure(self, spec: SessionSpec, secrets: Secrets) -> None:
+        """Write the configuration for this session, readable by Icecast's user."""
+        self.spec, self.secrets = spec, secrets
         settings = StationSettings(
             hostname=ADDRESS, port=self.port, bind_address=ADDRESS
         )
-        file = self.folder / "icecast.xml"
-        file.write_text(icecast_xml(self.spec, self.secrets, settings))
-        file.chmod(0o600)
+        self.file.write_text(icecast_xml(spec, secrets, settings))
+        self.file.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(self.file, "icecast2")
+
+    def hang_up(self) -> None:
+        """Have the configuration read again."""
+        assert self.child is not None
+        self.child.send_signal(signal.SIGHUP)
+
+    async def start(self) -> None:
+        self.configure(self.spec, self.secrets)
         with (self.folder / "icecast.log").open("ab") as log:
             self.child = await asyncio.create_subprocess_exec(
-                *("icecast2", "-c", str(file)), stdout=log, stderr=log
+                *(*self.prefix, "icecast2", "-c", str(self.file)),
+                stdout=log,
+                stderr=log,
             )
         await aeventually(self._answers, within=15)
 
@@ -84,10 +104,17 @@ class RealIcecast:
 
 @contextlib.asynccontextmanager
 async def icecast(
-    spec: SessionSpec, secrets: Secrets, folder: Path
+    spec: SessionSpec, secrets: Secrets, folder: Path, *, prefix: tuple[str, ...] = ()
 ) -> AsyncIterator[RealIcecast]:
-    """Run Icecast for this session until the block ends."""
-    server = RealIcecast(spec=spec, secrets=secrets, folder=folder)
+    """Run Icecast for this session until the block ends.
+
+    Args:
+        spec: The session.
+        secrets: Its passwords.
+        folder: Where its configuration and its log go.
+        prefix: What its argument list begins with, for instance to start as a user.
+    """
+    server = RealIcecast(spec=spec, secrets=secrets, folder=folder, prefix=prefix)
     try:
         await server.start()
         yield server
