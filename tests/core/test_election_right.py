@@ -78,6 +78,16 @@ def test_a_leader_with_rights_may_try_again_at_once_after_a_loss() -> None:
     assert bench.state.verdict is None
 
 
+def test_a_put_that_never_came_on_the_air_is_repeated_every_quarter() -> None:
+    bench = Bench(ALICE, stamped(*TWO))
+    bench.lead(BOB)
+    for _ in range(5):
+        bench.feed(el.SourceLost())
+        bench.wait(0.1)
+    assert bench.leadership.grant == 2
+    assert bench.state.source.ended_at is None
+
+
 def test_losing_acks_never_stops_the_music_and_acks_restore_the_rights() -> None:
     bench = Bench(ALICE, stamped(*TWO))
     bench.lead(BOB)

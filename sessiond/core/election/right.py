@@ -96,13 +96,24 @@ def accepted(state: ElectionState) -> ElectionState:
 
 def refused(state: ElectionState, now: Seconds) -> ElectionState:
     """Somebody else has the mount: try again soon while the right lasts."""
-    next_try = Seconds(now + timers(state).put_retry)
-    source = Source(ended_at=state.source.ended_at, next_try=next_try)
+    source = Source(ended_at=state.source.ended_at, next_try=_again(state, now))
     return replace(state, source=source)
 
 
 def lost(state: ElectionState, now: Seconds) -> ElectionState:
-    """Our source ended; a leader with its rights goes on at once."""
-    pause = Seconds(0) if has_rights(state, now) else timers(state).put_retry
-    source = Source(ended_at=now, next_try=Seconds(now + pause))
+    """Our source ended, or never came on the air.
+
+    A leader with its rights goes on at once with what was on the air. Told again of
+    the same end, nothing changes: neither pause begins anew.
+    """
+    if not state.source.on_air:
+        return refused(state, now)
+    next_try = now if has_rights(state, now) else _again(state, now)
+    source = Source(ended_at=now, next_try=next_try)
     return forget_own(replace(state, source=source))
+
+
+def _again(state: ElectionState, now: Seconds) -> Seconds:
+    """Return when the PUT may be tried again; a pause that runs is not prolonged."""
+    pending = state.source.next_try
+    return Seconds(now + timers(state).put_retry) if pending is None else pending
