@@ -104,8 +104,8 @@ def receive(state: ElectionState, document: StampedSpec, now: Seconds) -> Outcom
         return state, ()
     if _outdoes(state, own, document, now):
         lifted = CreateRequested(document=own)
-        base = replace(state.persisted, stamped=document)
-        return create(replace(state, persisted=base), lifted, now)
+        outdone = replace(state.persisted, stamped=document)
+        return create(replace(state, persisted=outdone), lifted, now)
     lost: tuple[Effect, ...] = (KeepConflict(stamped=own),) if state.unmerged else ()
     return replace(_install(state, document, now), unmerged=False), lost
 
