@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessiond.core.linkstats import SILENT_AFTER, TRICKLE, LinkSeen, read_log
+from sessiond.core.linkstats import MINUTE, SILENT_AFTER, TRICKLE, LinkSeen, read_log
 from sessiond.core.status import LinkState
 from sessiond.units import Seconds
 
@@ -102,7 +102,8 @@ def test_the_peers_first_packet_is_up_at_once() -> None:
 
 def test_a_count_that_grows_keeps_it_up() -> None:
     seen = told(WAITING + HEARD, *STATS)
-    assert seen == LinkSeen(packets=552, moved=at(3), glitches=77)
+    assert (seen.packets, seen.moved) == (552, at(3))
+    assert seen.glitches_per_min(at(3)) == 77
     assert seen.state(at(3 + SILENT_AFTER - 0.01)) is LinkState.UP
     assert seen.state(at(3 + SILENT_AFTER)) is LinkState.CONNECTING
 
@@ -151,7 +152,21 @@ def test_settings_that_differ_are_told_in_jacktrips_words(
 
 
 def test_packets_too_early_are_glitches_as_those_too_late() -> None:
-    assert told(STATS[2].replace("recv: 77/0", "recv: 77/5")).glitches == 82
+    seen = told(STATS[2].replace("recv: 77/0", "recv: 77/5"))
+    assert [total for _, total in seen.glitches] == [82]
+
+
+def test_glitches_of_more_than_a_minute_ago_are_forgotten() -> None:
+    seen = told(WAITING + HEARD, *STATS)
+    assert seen.glitches_per_min(at(1 + MINUTE)) == 77
+    assert seen.glitches_per_min(at(3 + MINUTE)) == 0
+    assert LinkSeen().glitches_per_min(at(0)) == 0
+
+
+def test_a_peer_that_begins_anew_begins_its_glitches_anew() -> None:
+    again = STATS[1].replace("recv: 22/0", "recv: 0/0")
+    seen = told(WAITING + HEARD, *STATS, again, STATS[1])
+    assert seen.glitches_per_min(at(5)) == 22
 
 
 def test_a_line_that_is_cut_counts_once_it_is_whole() -> None:
