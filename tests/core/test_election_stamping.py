@@ -71,6 +71,12 @@ def test_creating_over_a_stopped_session_outdoes_it() -> None:
     assert not stored(bench).stopped
 
 
+def test_creating_leaves_a_session_that_goes_on_alone() -> None:
+    bench = Bench(BOB, stamped(*TWO))
+    bench.feed(el.CreateRequested(document=document(THREE)))
+    assert stored(bench) == stamped(*TWO)
+
+
 def test_creating_outdoes_a_stopped_session_that_only_a_member_remembers() -> None:
     bench = Bench(BOB, term=0)
     bench.feed(el.CreateRequested(document=document(TWO)))

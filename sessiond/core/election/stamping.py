@@ -53,9 +53,12 @@ def offer(
 def create(state: ElectionState, event: CreateRequested, now: Seconds) -> Outcome:
     """Stamp a session's first document and offer it to its members.
 
-    A stopped session of the same name is outdone, not resumed.
+    A stopped session of the same name is outdone, not resumed; one that goes on here
+    is left alone.
     """
     old = state.persisted.stamped
+    if old is not None and not old.stopped:
+        return state, ()
     stamp = Stamp(Term(0), 1) if old is None else _after(old)
     document = replace(event.document, stamp=stamp, stopped=False)
     document = replace(document, voters=first_voters(document))
