@@ -223,7 +223,7 @@ class Jam:
             connect=self.station.connect,
         )
 
-    async def sines_on(self, path: str, seconds: float = 4.0) -> frozenset[int]:
+    async def sines_on(self, path: str, seconds: float = 2.5) -> frozenset[int]:
         """Return which sines a new listener of a mount hears at the end.
 
         What a mount hands out first is the past, so only the last second counts.

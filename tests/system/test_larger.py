@@ -1,5 +1,6 @@
 """A mesh of four and a star of six: everybody is heard, nobody twice."""
 
+import asyncio
 from functools import partial
 
 import pytest
@@ -37,8 +38,10 @@ async def test_everybody_is_on_the_mount_and_in_everybody_elses_ears(
         return True
 
     await aeventually(on_the_mount, within=40)
-    for name in hosts:
-        await aeventually(partial(hears_the_others, jam, name), within=30)
+    async with asyncio.TaskGroup() as listeners:
+        for name in hosts:
+            others_heard = partial(hears_the_others, jam, name)
+            listeners.create_task(aeventually(others_heard, within=30))
 
 
 async def hears_the_others(jam: Jam, name: str) -> bool:
