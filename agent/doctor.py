@@ -1,7 +1,9 @@
 """Look this host over: what a session needs, whether it is there, and the cure."""
 
-import resource
+import os
+import threading
 from collections.abc import Iterator
+from typing import Final
 
 from agent.adapters.ffmpeg import codecs
 from agent.adapters.os_procs import PACKAGES, programs
@@ -9,6 +11,9 @@ from agent.host import Host
 from sessiond.core.spec import Codec
 from sessiond.core.status import Finding, Verdict
 from sessiond.errors import Broken
+
+# What `core.argv` asks for with -P.
+_JACKD_PRIORITY: Final = 70
 
 
 async def look_over(host: Host) -> tuple[Finding, ...]:
@@ -88,10 +93,28 @@ def _realtime(host: Host) -> Finding:
 
 
 def may_realtime() -> bool:
-    """Tell whether the limits of this process allow real-time priority 70."""
-    _, hard = resource.getrlimit(resource.RLIMIT_RTPRIO)
-    # 70 is what `core.argv` asks of jackd.
-    return hard == resource.RLIM_INFINITY or hard >= 70
+    """Tell whether this process may schedule as jackd wants to, by trying it.
+
+    Limits alone tell nothing of root, of capabilities or of control groups.
+    """
+    granted: list[bool] = []
+
+    def attempt() -> None:
+        try:
+            os.sched_setscheduler(
+                threading.get_native_id(),
+                os.SCHED_FIFO,
+                os.sched_param(_JACKD_PRIORITY),
+            )
+        except PermissionError:
+            return
+        granted.append(True)
+
+    # Scheduling belongs to a thread, so it ends with this one.
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    return bool(granted)
 
 
 async def _codecs() -> Finding:

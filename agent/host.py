@@ -19,6 +19,7 @@ from sessiond.core.lifecycle import Lifecycle
 from sessiond.core.onair import MountSeen
 from sessiond.core.plan import HostPlan
 from sessiond.core.sourcing import SourceReport
+from sessiond.core.spec import Codec
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import ClockStatus, HostSighting, Verdict
 from sessiond.core.view import HostSetup, SessionView
@@ -39,6 +40,7 @@ class Host:
         secrets: Icecast's passwords of the session named in `secrets_of`.
         peer_facts: Each member's own word, newest.
         peer_offsets: Each member's clock minus ours, with its bound.
+        codecs_missing: What FFmpeg can't encode here.
         generations: How often this host asked for a new start of each link.
         plan: Of the last turn.
         observed: Of the last turn.
@@ -58,7 +60,7 @@ class Host:
     clock: Clock
     store: Store
     boot_id: str = ""
-    codecs_missing: tuple[str, ...] = ()
+    codecs_missing: frozenset[Codec] = frozenset()
     consented: bool = True
     leaving: bool = False
     left: str = ""
@@ -150,7 +152,7 @@ class Host:
             return True
         return (
             self.observed.graph is not None
-            and not self.codecs_missing
+            and not self.codecs_missing & {mount.codec for mount in doc.spec.mounts}
             and self.secrets_of == doc.spec.name
             and self.hears_station()
             and not (

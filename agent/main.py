@@ -235,11 +235,11 @@ async def _build_host(
     return host, procs
 
 
-async def _codecs_missing() -> tuple[Codec, ...]:
+async def _codecs_missing() -> frozenset[Codec]:
     try:
-        return tuple(sorted(set(Codec) - await codecs()))
+        return frozenset(Codec) - await codecs()
     except Broken:
-        return tuple(Codec)
+        return frozenset(Codec)
 
 
 async def _discover(host: Host, roster: Roster, stack: AsyncExitStack) -> None:

@@ -20,11 +20,11 @@ from agent.lines import Lines
 from agent.mount_watch import MountWatch
 from agent.on_air import OnAir
 from agent.records import remember
-from agent.roster import Roster
+from agent.roster import Found, Roster
 from sessiond.core.election import AbilityChanged, ElectorConfig, Persisted, Role
 from sessiond.core.facts import HostFacts
 from sessiond.core.settle import settle
-from sessiond.core.stamped import Secrets, StampedSpec, Station
+from sessiond.core.stamped import Member, Secrets, StampedSpec, Station
 from sessiond.errors import SessiondError, Unavailable
 from sessiond.units import (
     Address,
@@ -137,7 +137,7 @@ class Membership:
         facts = {self._host.name: self._host.facts()}
         for member in doc.members if doc else ():
             named = self._roster.named(member.name)
-            fits = [f for f in named if member.id in (None, f.sighting.id)]
+            fits = [f for f in named if _fits(member, f)]
             if len(fits) == 1 and member.name != self._host.name:
                 facts[member.name] = fits[0].facts
         return {**facts, **self._host.peer_facts}
@@ -350,3 +350,10 @@ def _needs_secrets(doc: StampedSpec, name: HostName) -> bool:
     """Tell whether a member may feed the mounts, or runs the station."""
     station = doc.station.host if doc.station else None
     return name in doc.spec.preference or name == station
+
+
+def _fits(member: Member, found: Found) -> bool:
+    """Tell whether an agent of that name is the one that the session means."""
+    if member.id is not None:
+        return member.id == found.sighting.id
+    return member.address in (None, found.sighting.address)

@@ -7,22 +7,25 @@ import asyncio
 import secrets as random_secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, TypeVar
 
 from agent.adapters.icecast import IcecastDoor
+from agent.fitness import require_fit, require_station
 from agent.host import Host
 from agent.membership import Membership
 from agent.records import save_secrets
 from agent.roster import Found, Roster
+from sessiond.core.amend import checked, with_gain, without_host
 from sessiond.core.election import CreateRequested
 from sessiond.core.settle import amended, external_station, first_document
 from sessiond.core.spec import HostRef, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec, Station
-from sessiond.errors import Refused, Unavailable
+from sessiond.errors import Refused, SessiondError, Unavailable
 from sessiond.units import Address, Decibels, HostName, MountPath, Seconds, SessionName
 from sessiond.wire.client import AgentClient
-from sessiond.wire.peer_messages import ConsiderReply, ConsiderRequest
+from sessiond.wire.peer_messages import ConsiderRequest
 
 T = TypeVar("T")
 
@@ -61,14 +64,16 @@ class Operator:
 
     async def create(self, spec: SessionSpec, passwords: Secrets) -> StampedSpec:
         """As `AgentApi.create`."""
-        if self._host.name not in spec.host_names:
-            return await self._create_elsewhere(spec, passwords)
-        self._refuse_second_session()
+        spec = checked(spec)
         found = await self._resolve(spec)
-        await self._consider(spec, found)
+        me = found.get(self._host.name)
+        if me is None or me.sighting.id != self._host.id:
+            return await self._create_elsewhere(spec, passwords, found)
+        self._refuse_second_session()
+        require_fit(self._host, spec)
+        await self._consider(first_document(spec, {}, None), found)
         station, passwords = await self._station(spec, passwords)
         facts = {name: one.facts for name, one in found.items()}
-        facts[self._host.name] = self._host.facts()
         document = first_document(spec, facts, station)
         save_secrets(self._host, spec.name, passwords)
         self._host.consented = True
@@ -86,9 +91,11 @@ class Operator:
             )
 
     async def _create_elsewhere(
-        self, spec: SessionSpec, passwords: Secrets
+        self,
+        spec: SessionSpec,
+        passwords: Secrets,
+        found: Mapping[HostName, Found],
     ) -> StampedSpec:
-        found = await self._resolve(spec)
         for name in spec.host_names:
             if name in found:
                 address = found[name].sighting.address
@@ -100,18 +107,17 @@ class Operator:
         )
 
     async def _resolve(self, spec: SessionSpec) -> Mapping[HostName, Found]:
-        """Return the session's other hosts that are there, by name.
+        """Return the session's hosts that are there, this one too, by name.
 
         Raises:
             Refused: Two agents carry one name, or an address is another host's.
         """
-        given = [ref.address for ref in spec.hosts if ref.address is not None]
-        await self._roster.ask_all([*given, *self._unproven(spec)])
-        found = {}
-        for ref in spec.hosts:
-            if ref.name != self._host.name and (one := self._pick(ref)) is not None:
-                found[ref.name] = one
-        return found
+        given = [ref for ref in spec.hosts if ref.address is not None]
+        await self._roster.ask_all(self._unproven(spec))
+        asked = await asyncio.gather(*(self._at_address(ref) for ref in given))
+        named = ((r.name, self._pick(r)) for r in spec.hosts if r.address is None)
+        found = [*named, *((r.name, one) for r, one in zip(given, asked, strict=True))]
+        return {name: one for name, one in found if one is not None}
 
     def _unproven(self, spec: SessionSpec) -> list[Address]:
         """Return where a host of the session may be that was not heard yet."""
@@ -120,10 +126,17 @@ class Operator:
             return []
         return sorted(self._roster.candidates())
 
+    async def _at_address(self, ref: HostRef) -> Found | None:
+        one = await self._roster.ask(ref.address) if ref.address else None
+        if one is not None and one.sighting.name != ref.name:
+            raise Refused(
+                f"At {ref.address} is {one.sighting.name}, not {ref.name}.",
+                f'Write "{one.sighting.name}", or another address for {ref.name}.',
+            )
+        return one
+
     def _pick(self, ref: HostRef) -> Found | None:
         named = self._roster.named(ref.name)
-        if ref.address is not None:
-            named = tuple(f for f in named if f.sighting.address == ref.address)
         if len(named) > 1:
             where = " and ".join(sorted(f.sighting.address for f in named))
             raise Refused(
@@ -134,37 +147,25 @@ class Operator:
         return named[0] if named else None
 
     async def _consider(
-        self, spec: SessionSpec, found: Mapping[HostName, Found]
+        self, document: StampedSpec, found: Mapping[HostName, Found]
     ) -> None:
-        """Ask every reachable host whether it is free and fit.
+        """Ask every other host that is there whether it is free and fit.
 
         Raises:
-            Refused: One of them is not.
+            Refused: One of them is busy, or set up otherwise.
+            Broken: One of them lacks a program.
         """
-        answers = await asyncio.gather(
-            *(self._ask(spec, name, one) for name, one in found.items())
-        )
-        for name, answer in zip(found, answers, strict=True):
-            if answer is None:
-                continue
-            if answer.busy_session:
-                raise Refused(
-                    f"{name} is busy in the session {answer.busy_session}.",
-                    f"Leave {name} out, or run `sessiond leave` on it first.",
-                )
-            if answer.refusal:
-                raise Refused(answer.refusal, answer.hint)
+        others = {n: f for n, f in found.items() if f.sighting.id != self._host.id}
+        await asyncio.gather(*(self._ask(document, *one) for one in others.items()))
 
-    async def _ask(
-        self, spec: SessionSpec, name: HostName, one: Found
-    ) -> ConsiderReply | None:
+    async def _ask(self, document: StampedSpec, name: HostName, one: Found) -> None:
         line = self._roster.line(one.sighting.address)
-        document = first_document(spec, {}, None)
-        request = ConsiderRequest(session=spec.name, host=name, stamped=document)
-        try:
-            return await line.consider(request, within=CONSIDER_WITHIN)
-        except Unavailable:
-            return None
+        request = ConsiderRequest(
+            session=document.spec.name, host=name, stamped=document
+        )
+        # Whoever does not answer after all joins when it comes back.
+        with suppress(Unavailable):
+            await line.consider(request, within=CONSIDER_WITHIN)
 
     async def _station(
         self, spec: SessionSpec, passwords: Secrets
@@ -182,6 +183,7 @@ class Operator:
             await self._check_passwords(spec, station, passwords)
             self._host.station_heard = self._host.clock.now()
             return station, passwords
+        require_station(self._host)
         made = {m.path: passwords.mounts.get(m.path, _password()) for m in spec.mounts}
         own = Secrets(
             source=_password(), admin=_password(), relay=_password(), mounts=made
@@ -214,6 +216,7 @@ class Operator:
         self, spec: SessionSpec, passwords: Secrets, based_on: Stamp | None
     ) -> StampedSpec:
         """As `AgentApi.apply`."""
+        spec = checked(spec)
         membership = self._in_session(spec.name)
         if not self._may_stamp(membership):
             return await self._pass_on(
@@ -233,20 +236,40 @@ class Operator:
                 "Icecast.",
                 "Stop the session and create it anew.",
             )
-        new = [ref for ref in spec.hosts if ref.name not in running.spec.host_names]
-        added = await self._resolve(replace(spec, hosts=tuple(new)))
-        await self._consider(spec, added)
+        # Another rate concerns everybody; else only who is new has to be asked.
+        old = running.spec
+        known = old.host_names if spec.rate_hz == old.rate_hz else ()
+        new = tuple(ref for ref in spec.hosts if ref.name not in known)
+        added = await self._resolve(replace(spec, hosts=new))
         document = self._embed(amended(running, spec))
+        require_fit(self._host, spec)
+        await self._consider(document, added)
         merged = self._merged(spec, passwords)
         if document.station is not None and document.station.host is None:
             await self._check_passwords(spec, document.station, merged)
-        save_secrets(self._host, spec.name, merged)
         for name, one in added.items():
-            self._host.peer_facts[name] = one.facts
-        await membership.elector.stamp(
-            membership.settled(document), based_on=running.stamp
-        )
+            if name != self._host.name:
+                self._host.peer_facts[name] = one.facts
+        await self._stamp_with(membership, document, running, merged)
         return self._running(membership)
+
+    async def _stamp_with(
+        self,
+        membership: Membership,
+        document: StampedSpec,
+        running: StampedSpec,
+        passwords: Secrets,
+    ) -> None:
+        """Stamp a document whose passwords are known before its mounts are fed."""
+        before = self._host.secrets
+        save_secrets(self._host, document.spec.name, passwords)
+        try:
+            await membership.elector.stamp(
+                membership.settled(document), based_on=running.stamp
+            )
+        except SessiondError:
+            save_secrets(self._host, document.spec.name, before)
+            raise
 
     def _embed(self, document: StampedSpec) -> StampedSpec:
         """Give a session its own Icecast when its first mount is added."""
@@ -284,7 +307,7 @@ class Operator:
                 membership, lambda agent: agent.gain(session, mount, host, gain)
             )
         running = self._running(membership)
-        spec = _with_gain(running.spec, mount, host, gain)
+        spec = with_gain(running.spec, mount, host, gain)
         return await membership.elector.stamp(
             replace(running, spec=spec), based_on=running.stamp
         )
@@ -325,11 +348,10 @@ class Operator:
         if membership is None or membership.is_over:
             raise Refused(f"{self._host.name} is in no session.")
         spec = self._running(membership).spec
-        rest = tuple(ref for ref in spec.hosts if ref.name != host)
-        if not rest:
+        if spec.host_names == (host,):
             await self.stop(spec.name)
             return
-        await self.apply(_without(spec, host), Secrets(), None)
+        await self.apply(without_host(spec, host), Secrets(), None)
 
     # --- who may, and who else ------------------------------------------------------
 
@@ -379,52 +401,6 @@ class Operator:
             raise Unavailable(f"The leader {leader} can't be reached from here.")
         async with AgentClient(address, within=FORWARD_WITHIN) as agent:
             return await call(agent)
-
-
-def _with_gain(
-    spec: SessionSpec, path: MountPath, host: HostName, gain: Decibels
-) -> SessionSpec:
-    """Return the spec with one fader moved.
-
-    Raises:
-        Refused: There is no such mount, or the host is not on it.
-    """
-    mount = next((m for m in spec.mounts if m.path == path), None)
-    if mount is None:
-        paths = ", ".join(m.path for m in spec.mounts) or "none"
-        raise Refused(f"{spec.name} has no mount {path}.", f"It has: {paths}.")
-    if host not in spec.heard_on(mount):
-        heard = ", ".join(spec.heard_on(mount))
-        raise Refused(f"{host} is not on {path}.", f"On it are: {heard}.")
-    gains = {**mount.gains_db, host: gain}
-    changed = replace(mount, gains_db={h: g for h, g in gains.items() if g})
-    mounts = tuple(changed if m.path == path else m for m in spec.mounts)
-    return replace(spec, mounts=mounts)
-
-
-def _without(spec: SessionSpec, host: HostName) -> SessionSpec:
-    """Return the spec without a host, wherever it is named.
-
-    Raises:
-        Refused: A mount is this host's alone.
-    """
-    mounts = []
-    for mount in spec.mounts:
-        sources = tuple(name for name in mount.sources if name != host)
-        if not sources:
-            raise Refused(
-                f"{mount.path} carries {host} alone.",
-                f"Take {mount.path} out of the session first, with `sessiond apply`.",
-            )
-        gains = {h: g for h, g in mount.gains_db.items() if h != host}
-        mounts.append(replace(mount, sources=sources, gains_db=gains))
-    broadcast = replace(
-        spec.broadcast,
-        prefer=tuple(n for n in spec.broadcast.prefer if n != host),
-        never=spec.broadcast.never - {host},
-    )
-    hosts = tuple(ref for ref in spec.hosts if ref.name != host)
-    return replace(spec, hosts=hosts, mounts=tuple(mounts), broadcast=broadcast)
 
 
 def _password() -> str:

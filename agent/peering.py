@@ -4,19 +4,19 @@ from collections.abc import Awaitable, Callable
 
 from agent.bell import TurnBell
 from agent.doors import WallClock
+from agent.fitness import require_fit
 from agent.host import Host
 from agent.membership import Membership
 from agent.publish import Publisher
 from agent.records import save_secrets, set_muted
 from agent.roster import Roster
 from sessiond.core.election import DocumentOffer, Message
-from sessiond.core.plan import JACKD
+from sessiond.core.settle import FIRST_STAMP
 from sessiond.core.stamped import Secrets
 from sessiond.core.status import HostStatus
 from sessiond.errors import Refused
 from sessiond.units import SessionName
 from sessiond.wire.peer_messages import (
-    ConsiderReply,
     ConsiderRequest,
     HelloReply,
     HelloRequest,
@@ -78,26 +78,22 @@ class Peering:
         times = membership.lines.answer_times(envelope.times, received)
         return membership.lines.envelope(replies, envelope.sender_name, times=times)
 
-    async def consider(self, request: ConsiderRequest) -> ConsiderReply:
+    async def consider(self, request: ConsiderRequest) -> None:
         """As `PeerApi.consider`."""
-        membership = self._membership()
+        membership, asked = self._membership(), request.stamped
+        # A member of the very session is free for it, but not for another creation.
+        begins = asked is None or asked.stamp == FIRST_STAMP
         if (
             membership is not None
             and not membership.is_over
-            and membership.name != request.session
+            and (begins or membership.name != request.session)
         ):
-            return ConsiderReply(busy_session=membership.name)
-        graph = self._host.observed.graph
-        asked = request.stamped.spec if request.stamped else None
-        if asked is None or graph is None or graph.rate_hz == asked.rate_hz:
-            return ConsiderReply()
-        if self._host.plan.proc(JACKD) is not None:
-            return ConsiderReply()
-        return ConsiderReply(
-            refusal=f"JACK on {self._host.name} runs at {graph.rate_hz} Hz, the "
-            f"session at {asked.rate_hz} Hz.",
-            hint=f"Set rate_hz = {graph.rate_hz}, or restart that JACK server.",
-        )
+            raise Refused(
+                f"{self._host.name} is busy in the session {membership.name}.",
+                f"Leave {self._host.name} out, or run `sessiond leave` on it first.",
+            )
+        if asked is not None:
+            require_fit(self._host, asked.spec)
 
     async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:
         """As `PeerApi.give_secrets`."""
@@ -138,6 +134,11 @@ class Peering:
             raise Refused(
                 f"{self._host.name} is in the session {membership.name}.",
                 f"Run `sessiond leave` on {self._host.name} first.",
+            )
+        if self._host.left == envelope.session:
+            raise Refused(
+                f"The owner of {self._host.name} has left {envelope.session}.",
+                f"Run `sessiond resume` on {self._host.name} to let it come back.",
             )
         if not any(self._is_invited(message) for message in envelope.messages):
             raise Refused(f"{self._host.name} is not in {envelope.session}.")

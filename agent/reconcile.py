@@ -180,6 +180,7 @@ class Reconciler:
             store_error=self._host.store_error,
             namesakes=self._namesakes(),
             clock_reason=self._host.clock_verdict.reason,
+            codecs_missing=self._host.codecs_missing,
         )
 
     def _note_jack(self, now: Seconds) -> None:

@@ -12,6 +12,7 @@ from sessiond.core.lifecycle import BackingOff, GaveUp, Lifecycle
 from sessiond.core.overview import odd_ones_out
 from sessiond.core.plan import JACKD, HostPlan
 from sessiond.core.proc import Program
+from sessiond.core.spec import Codec
 from sessiond.core.stamped import StampedSpec
 from sessiond.core.status import ClockStatus, Verdict
 from sessiond.core.view import SessionView
@@ -31,6 +32,7 @@ class Circumstances:
         store_error: Why the last write to the state folder failed, or empty.
         namesakes: Addresses of other agents that carry a member's name.
         clock_reason: Why the clock's verdict is as it is, one sentence.
+        codecs_missing: What FFmpeg can't encode here.
     """
 
     running_for: Seconds = Seconds(0)
@@ -39,6 +41,7 @@ class Circumstances:
         default_factory=lambda: MappingProxyType({})
     )
     clock_reason: str = ""
+    codecs_missing: frozenset[Codec] = frozenset()
 
 
 def judge(
@@ -64,6 +67,7 @@ def judge(
             *chain(*link_conditions(view, doc, observed, now).values()),
             *_station(view, doc, observed),
             *chain(*mount_conditions(view, observed).values()),
+            *_codecs(view, doc, around),
             *_leadership(view, doc),
             *_members(view, doc, around),
         ]
@@ -222,6 +226,19 @@ def _station(
         )
 
 
+def _codecs(
+    view: SessionView, doc: StampedSpec, around: Circumstances
+) -> Iterable[Condition]:
+    lacking = around.codecs_missing & {mount.codec for mount in doc.spec.mounts}
+    if lacking and view.me in doc.spec.preference:
+        yield error(
+            Reason.CODEC_MISSING,
+            f"FFmpeg on {view.me} can't encode {', '.join(sorted(lacking))}, so "
+            f"{view.me} can't broadcast.",
+            "Install Debian's ffmpeg package and start the agent again.",
+        )
+
+
 def _leadership(view: SessionView, doc: StampedSpec) -> Iterable[Condition]:
     lead = view.leadership
     if lead is None or lead.leader is None:
@@ -257,7 +274,9 @@ def _members(
                 "peers where multicast is blocked.",
             )
     for name, addresses in around.namesakes.items():
-        if doc.member(name) is not None:
+        named = doc.member(name)
+        # Once it was told which of them is meant, its id is stamped.
+        if named is not None and named.id is None:
             yield warning(
                 Reason.NAME_AMBIGUOUS,
                 f"Several agents call themselves {name}: {', '.join(addresses)}.",

@@ -13,7 +13,6 @@ from sessiond.core.stamped import Secrets, Stamp, StampedSpec
 from sessiond.core.status import Finding, HostSighting, HostStatus, SessionStatus
 from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
 from sessiond.wire.peer_messages import (
-    ConsiderReply,
     ConsiderRequest,
     HelloReply,
     HelloRequest,
@@ -110,8 +109,13 @@ class PeerApi(Protocol):
         """
         ...
 
-    async def consider(self, request: ConsiderRequest) -> ConsiderReply:
-        """Say whether this host is free and fit for a session."""
+    async def consider(self, request: ConsiderRequest) -> None:
+        """Return if this host is free and fit for a session.
+
+        Raises:
+            Refused: It is busy in another one, or set up otherwise.
+            Broken: It lacks a program.
+        """
         ...
 
     async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:

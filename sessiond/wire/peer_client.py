@@ -6,7 +6,6 @@ from sessiond.units import Seconds, SessionName
 from sessiond.wire import peer_methods
 from sessiond.wire.channel import Line
 from sessiond.wire.peer_messages import (
-    ConsiderReply,
     ConsiderRequest,
     GiveSecretsRequest,
     HelloReply,
@@ -51,11 +50,9 @@ class PeerClient:
         """As `PeerApi.tell`."""
         return await self._line.ask(peer_methods.TELL, envelope, within=within)
 
-    async def consider(
-        self, request: ConsiderRequest, *, within: Seconds
-    ) -> ConsiderReply:
+    async def consider(self, request: ConsiderRequest, *, within: Seconds) -> None:
         """As `PeerApi.consider`."""
-        return await self._line.ask(peer_methods.CONSIDER, request, within=within)
+        await self._line.ask(peer_methods.CONSIDER, request, within=within)
 
     async def give_secrets(
         self, session: SessionName, secrets: Secrets, *, within: Seconds

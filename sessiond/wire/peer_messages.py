@@ -78,27 +78,13 @@ class ConsiderRequest:
 
     Attributes:
         host: By which name the session knows the host that is asked.
-        stamped: As it would be stamped; None asks only whether the host is free.
+        stamped: As it is; unstamped (`settle.FIRST_STAMP`) when it is to be created.
+            None asks only whether the host is free.
     """
 
     session: SessionName
     host: HostName
     stamped: StampedSpec | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsiderReply:
-    """A host's answer: fit when all three are empty.
-
-    Attributes:
-        busy_session: Another session that the host is in.
-        refusal: Why it can't take part, as one sentence.
-        hint: What to do about the refusal.
-    """
-
-    busy_session: str = ""
-    refusal: str = ""
-    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from sessiond.core.status import HostStatus
 from sessiond.wire.messages import Done
 from sessiond.wire.methods import Method
 from sessiond.wire.peer_messages import (
-    ConsiderReply,
     ConsiderRequest,
     GiveSecretsRequest,
     HelloReply,
@@ -33,9 +32,7 @@ def _peer(name: str, request: type[Q], reply: type[A], doing: str) -> Method[Q, 
 
 HELLO: Final = _peer("Hello", HelloRequest, HelloReply, "say who it is")
 TELL: Final = _peer("Tell", PeerEnvelope, PeerEnvelope, "take election messages")
-CONSIDER: Final = _peer(
-    "Consider", ConsiderRequest, ConsiderReply, "consider a session"
-)
+CONSIDER: Final = _peer("Consider", ConsiderRequest, Done, "consider a session")
 GIVE_SECRETS: Final = _peer("GiveSecrets", GiveSecretsRequest, Done, "store passwords")
 REPORT: Final = _peer("Report", ReportRequest, HostStatus, "report its status")
 PEER_MUTE: Final = _peer("SetMute", PeerMuteRequest, Done, "mute or unmute its inputs")

@@ -29,6 +29,7 @@ from sessiond.wire.messages import (
 )
 from sessiond.wire.methods import Method
 from sessiond.wire.peer_messages import (
+    ConsiderRequest,
     GiveSecretsRequest,
     PeerMuteRequest,
     ReportRequest,
@@ -197,6 +198,10 @@ def peer_handlers(api: PeerApi, on_fault: OnFault) -> Handlers:
     """Return the handlers of PeerService in front of this implementation."""
     answers = _Answers(peer_methods.PEER_SERVICE, on_fault)
 
+    async def consider(request: ConsiderRequest) -> Done:
+        await api.consider(request)
+        return Done()
+
     async def give_secrets(request: GiveSecretsRequest) -> Done:
         await api.give_secrets(request.session, request.secrets)
         return Done()
@@ -210,7 +215,7 @@ def peer_handlers(api: PeerApi, on_fault: OnFault) -> Handlers:
 
     answers.once(peer_methods.HELLO, api.hello)
     answers.once(peer_methods.TELL, api.tell)
-    answers.once(peer_methods.CONSIDER, api.consider)
+    answers.once(peer_methods.CONSIDER, consider)
     answers.once(peer_methods.GIVE_SECRETS, give_secrets)
     answers.once(peer_methods.REPORT, report)
     answers.once(peer_methods.PEER_MUTE, mute)

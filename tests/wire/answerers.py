@@ -27,7 +27,6 @@ from sessiond.units import (
     Term,
 )
 from sessiond.wire.peer_messages import (
-    ConsiderReply,
     ConsiderRequest,
     HelloReply,
     HelloRequest,
@@ -161,9 +160,8 @@ class Peer:
             await asyncio.Event().wait()
         return envelope
 
-    async def consider(self, request: ConsiderRequest) -> ConsiderReply:
+    async def consider(self, request: ConsiderRequest) -> None:
         self._note("consider", request)
-        return ConsiderReply(busy_session="other")
 
     async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:
         self._note("give_secrets", session, secrets)

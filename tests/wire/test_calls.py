@@ -15,7 +15,6 @@ from sessiond.wire.channel import LARGEST_MESSAGE
 from sessiond.wire.client import AgentClient
 from sessiond.wire.peer_client import PeerClient
 from sessiond.wire.peer_messages import (
-    ConsiderReply,
     ConsiderRequest,
     HelloReply,
     HelloRequest,
@@ -148,7 +147,7 @@ PeerCall = Callable[[PeerClient], Awaitable[object]]
         (lambda c: c.tell(ENVELOPE, within=WITHIN), ENVELOPE, ("tell", ENVELOPE)),
         (
             lambda c: c.consider(CONSIDER, within=WITHIN),
-            ConsiderReply(busy_session="other"),
+            None,
             ("consider", CONSIDER),
         ),
         (
