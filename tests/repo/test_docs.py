@@ -31,12 +31,12 @@ def shown(names: tuple[str, ...] = ("README.md", "docs/runbook.md")) -> set[str]
 
 
 @cache
-def usage(*command: str) -> str:
+def usage(name: str) -> str:
     """Return what a program says about itself."""
-    program = Path(sys.executable).with_name(command[0])
-    full = (str(program), *command[1:], "--help")
-    done = subprocess.run(full, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    program = str(Path(sys.executable).with_name(name))
+    asked = (program, "--help")
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{name}: {done.stderr}"
     return done.stdout
 
 
@@ -46,11 +46,11 @@ def check(words: list[str]) -> None:
     if program.startswith("./deploy/"):
         assert (ROOT / program).is_file(), program
         return
-    options = [word for word in rest if word.startswith("--")]
-    command = [word for word in rest if re.fullmatch(r"[a-z][a-z-]*", word)][:1]
-    help_text = usage(program, *command) if program == "sessiond" else usage(program)
-    for option in options:
-        assert option in help_text or option in usage(program), f"{words}: {option}"
+    if program == "sessiond":
+        return  # test_readme has click take the whole line, in this process
+    told = usage(program)
+    for option in (word for word in rest if word.startswith("--")):
+        assert option in told, f"{words}: {option}"
 
 
 def test_every_command_in_the_readme_and_the_runbook_is_true() -> None:
