@@ -15,9 +15,9 @@ from sessiond.core.conditions import Condition
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.election import Leadership
 from sessiond.core.facts import HostFacts
-from sessiond.core.lifecycle import Lifecycle
 from sessiond.core.onair import MountSeen
 from sessiond.core.plan import HostPlan
+from sessiond.core.procstates import Lifecycle
 from sessiond.core.sourcing import SourceReport
 from sessiond.core.spec import Codec
 from sessiond.core.stamped import Secrets, StampedSpec

@@ -16,11 +16,11 @@ from agent.roster import Roster
 from sessiond.core.conditions import Condition
 from sessiond.core.election import Liveness
 from sessiond.core.judge_paths import is_stalled, link_conditions, mount_conditions
-from sessiond.core.lifecycle import named
 from sessiond.core.mixmatrix import MixReport
 from sessiond.core.onair import MountSeen
 from sessiond.core.overview import overview
 from sessiond.core.plan import on_air, source_name
+from sessiond.core.procstates import named
 from sessiond.core.sourcing import SourceReport, SourceState
 from sessiond.core.spec import MountSpec
 from sessiond.core.stamped import StampedSpec

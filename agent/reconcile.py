@@ -28,16 +28,10 @@ from sessiond.core.changes import (
     changes,
 )
 from sessiond.core.judge import Circumstances, judge
-from sessiond.core.lifecycle import (
-    Forget,
-    Lifecycle,
-    Signal,
-    Spawn,
-    SpawnFailed,
-    named,
-)
+from sessiond.core.lifecycle import Forget, Signal, Spawn, SpawnFailed
 from sessiond.core.plan import plan_host
 from sessiond.core.proc import ProcPlan, Program
+from sessiond.core.procstates import Lifecycle, named
 from sessiond.core.wires import MIXDOWN
 from sessiond.errors import Broken, SessiondError
 from sessiond.units import HostName, ProcName, Seconds

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from agent.doors import Procs, Store
 from agent.host import Host
-from sessiond.core.lifecycle import Lifecycle, Running
 from sessiond.core.proc import ProcIdentity, ProcPlan
+from sessiond.core.procstates import Lifecycle, Running
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Refused, SessiondError
 from sessiond.units import HostId, ProcName, Seconds, SessionName

@@ -12,14 +12,10 @@ from typing import Final, assert_never
 from sessiond.core.configfile import AudioConfig
 from sessiond.core.jackgraph import JackGraph, Wire
 from sessiond.core.lifecycle import (
-    Lifecycle,
     ProcEffect,
-    Running,
     Sight,
     Spawn,
     SpawnFailed,
-    Starting,
-    Stopping,
     advance,
     deadline,
 )
@@ -37,6 +33,7 @@ from sessiond.core.proc import (
     Stage,
     StationAnswers,
 )
+from sessiond.core.procstates import Lifecycle, Running, Starting, Stopping
 from sessiond.core.sourcing import SourceOrder, SourceReport
 from sessiond.core.wires import ours
 from sessiond.units import HostName, ProcName, Seconds

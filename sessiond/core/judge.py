@@ -8,10 +8,10 @@ from types import MappingProxyType
 from sessiond.core.changes import Observed
 from sessiond.core.conditions import Condition, Reason, error, warning
 from sessiond.core.judge_paths import link_conditions, mount_conditions
-from sessiond.core.lifecycle import BackingOff, GaveUp, Lifecycle
 from sessiond.core.overview import odd_ones_out
 from sessiond.core.plan import JACKD, HostPlan
 from sessiond.core.proc import Program
+from sessiond.core.procstates import BackingOff, GaveUp, Lifecycle
 from sessiond.core.spec import Codec
 from sessiond.core.stamped import StampedSpec
 from sessiond.core.status import ClockStatus, Verdict

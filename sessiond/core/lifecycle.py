@@ -17,7 +17,14 @@ from signal import SIGKILL, SIGTERM
 from typing import Final, assert_never
 
 from sessiond.core.proc import ProcPlan, ProcSeen, Program
-from sessiond.core.status import ProcState
+from sessiond.core.procstates import (
+    BackingOff,
+    GaveUp,
+    Lifecycle,
+    Running,
+    Starting,
+    Stopping,
+)
 from sessiond.units import ProcName, Seconds
 
 # A cold Python with NumPy on a busy laptop takes 2 s; whoever is not ready after this
@@ -33,63 +40,6 @@ LAST_BACKOFF: Final = Seconds(5.0)
 BUDGET: Final = 7
 # The cause may be gone (a foreign program left the port, a package was installed).
 RETRY_AFTER: Final = Seconds(30.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Starting:
-    """Spawned, not yet ready."""
-
-    plan: ProcPlan
-    since: Seconds
-    failures: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """Ready, and what it is for can be seen."""
-
-    plan: ProcPlan
-    since: Seconds
-    failures: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopping:
-    """Asked to end; killed when it does not.
-
-    Attributes:
-        late: It is stopped because it never became ready, which is a failure.
-    """
-
-    plan: ProcPlan
-    since: Seconds
-    killed: bool = False
-    late: bool = False
-    failures: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackingOff:
-    """Ended by itself; it is started again at `until`."""
-
-    plan: ProcPlan
-    until: Seconds
-    failures: int
-    complaint: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GaveUp:
-    """Failed as often as its budget allows, or can't be started at all."""
-
-    plan: ProcPlan
-    until: Seconds
-    failures: int
-    complaint: str
-    permanent: bool = False
-
-
-Lifecycle = Starting | Running | Stopping | BackingOff | GaveUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,23 +137,6 @@ def deadline(state: Lifecycle) -> Seconds | None:
             return until
         case Running():
             return None
-        case _:
-            assert_never(state)
-
-
-def named(state: Lifecycle) -> ProcState:
-    """Return the state's name for status."""
-    match state:
-        case Starting():
-            return ProcState.STARTING
-        case Running():
-            return ProcState.RUNNING
-        case Stopping():
-            return ProcState.STOPPING
-        case BackingOff():
-            return ProcState.BACKING_OFF
-        case GaveUp():
-            return ProcState.GAVE_UP
         case _:
             assert_never(state)
 

@@ -14,24 +14,26 @@ from sessiond.core.lifecycle import (
     RETRY_AFTER,
     START_LIMIT,
     TERM_LIMIT,
-    BackingOff,
     Forget,
-    GaveUp,
-    Lifecycle,
     ProcEffect,
-    Running,
     Sight,
     Signal,
     Spawn,
     SpawnFailed,
-    Starting,
     Step,
-    Stopping,
     advance,
     deadline,
-    named,
 )
 from sessiond.core.proc import ProcPlan, Program, Stage
+from sessiond.core.procstates import (
+    BackingOff,
+    GaveUp,
+    Lifecycle,
+    Running,
+    Starting,
+    Stopping,
+    named,
+)
 from sessiond.core.status import ProcState
 from sessiond.units import ProcName, Seconds
 from tests.core.examples import seen
