@@ -23,6 +23,7 @@ from sessiond.core.spec import Codec
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import ClockStatus, HostSighting, Verdict
 from sessiond.core.view import HostSetup, SessionView
+from sessiond.errors import Refused
 from sessiond.units import Frames, Hertz, HostId, HostName, ProcName, Seconds, UdpPort
 from sessiond.version import VERSION
 
@@ -190,6 +191,13 @@ class Host:
                 for name, (offset, _) in self.peer_offsets.items()
             },
         )
+
+
+def no_session(host: Host) -> Refused:
+    """Return the answer to what only a session's host can do."""
+    return Refused(
+        f"{host.name} is in no session.", "Create one with `sessiond create FILE`."
+    )
 
 
 def _milli(value: Seconds | None) -> float | None:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from agent.adapters.icecast import IcecastDoor
 from agent.fitness import require_fit, require_station
-from agent.host import Host
+from agent.host import Host, no_session
 from agent.membership import Membership
 from agent.records import save_secrets
 from agent.roster import Found, Roster
@@ -346,7 +346,7 @@ class Operator:
         """Take a host out of the session: what `leave` asks of the leader."""
         membership = self._membership()
         if membership is None or membership.is_over:
-            raise Refused(f"{self._host.name} is in no session.")
+            raise no_session(self._host)
         spec = self._running(membership).spec
         if spec.host_names == (host,):
             await self.stop(spec.name)
@@ -358,10 +358,7 @@ class Operator:
     def _in_session(self, name: SessionName) -> Membership:
         membership = self._membership()
         if membership is None:
-            raise Refused(
-                f"{self._host.name} is in no session.",
-                "Create one with `sessiond create FILE`.",
-            )
+            raise no_session(self._host)
         if membership.name != name:
             raise Refused(
                 f"{self._host.name} is in the session {membership.name}, not in "

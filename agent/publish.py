@@ -10,7 +10,7 @@ from typing import Final
 
 from agent.adapters.icecast import IcecastDoor
 from agent.bell import TurnBell
-from agent.host import Host
+from agent.host import Host, no_session
 from agent.membership import Membership
 from agent.roster import Roster
 from sessiond.core.conditions import Condition
@@ -35,7 +35,7 @@ from sessiond.core.status import (
     SessionStatus,
     StripLevel,
 )
-from sessiond.errors import Refused, SessiondError
+from sessiond.errors import SessiondError
 from sessiond.units import Frames, Hertz, HostName, Seconds
 
 REPORT_WITHIN: Final = Seconds(0.8)
@@ -108,10 +108,7 @@ class Publisher:
         host, membership = self._host, self._membership()
         doc = host.document
         if membership is None or doc is None:
-            raise Refused(
-                f"{host.name} is in no session.",
-                "Create one with `sessiond create FILE`.",
-            )
+            raise no_session(host)
         reports, mounts = await asyncio.gather(
             self._reports(membership, doc), self._seen(doc)
         )

@@ -6,7 +6,7 @@ from typing import Final
 
 from agent.bell import TurnBell
 from agent.doctor import look_over
-from agent.host import Host
+from agent.host import Host, no_session
 from agent.membership import Membership
 from agent.operator import Operator
 from agent.publish import Publisher
@@ -138,7 +138,7 @@ class Service:
         """As `AgentApi.leave`."""
         membership = self._membership()
         if membership is None or membership.is_over:
-            raise Refused(f"{self._host.name} is in no session.")
+            raise no_session(self._host)
         if membership.leads():
             with suppress(SessiondError):
                 await membership.hand_over(None)
@@ -160,7 +160,7 @@ class Service:
             return
         membership = self._membership()
         if membership is None or membership.is_over:
-            raise Refused(f"{self._host.name} is in no session.")
+            raise no_session(self._host)
         membership.consent()
 
     async def handover(self, session: SessionName, host: HostName | None) -> HostName:
