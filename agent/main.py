@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from agent.adapters.disk import DiskStore
 from agent.adapters.ffmpeg import codecs
@@ -100,7 +101,10 @@ def _set_up_logs() -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(
+                # A frame's local variables may hold passwords.
+                ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
