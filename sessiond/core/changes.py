@@ -34,7 +34,7 @@ from sessiond.core.proc import (
     StationAnswers,
 )
 from sessiond.core.procstates import Lifecycle, Running, Starting, Stopping
-from sessiond.core.sourcing import SourceOrder, SourceReport
+from sessiond.core.sourcing import SourceOrder, SourceReport, SourceState
 from sessiond.core.wires import ours
 from sessiond.units import HostName, ProcName, Seconds
 
@@ -42,6 +42,8 @@ from sessiond.units import HostName, ProcName, Seconds
 STARTING_POLL: Final = Seconds(0.05)
 # At rest: JackTrip prints its statistics once a second.
 RESTING_POLL: Final = Seconds(1.0)
+# What keeps a source from the air otherwise lasts longer than a turn.
+_ON_THE_WAY: Final = frozenset({SourceState.WAITING, SourceState.CONNECTING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,30 +143,38 @@ def changes(
         now: Monotonic.
     """
     wanted = {p.name: p for p in plan.procs}
-    names = [*wanted, *(n for n in lifecycles if n not in wanted)]
-    steps = {
-        name: advance(
-            lifecycles.get(name),
-            wanted.get(name),
-            _sight(name, wanted, observed, lifecycles),
-            now,
-        )
-        for name in names
-    }
-    alive = {n: step.state for n, step in steps.items() if step.state is not None}
-    proc_effects = [effect for step in steps.values() for effect in step.effects]
+    after = dict(lifecycles)
+    steps: list[ProcEffect] = []
+    # Each sees what the turn decided of those before it: what waits for an end or for
+    # a start need not wait for another turn.
+    for name in (*_leaving(wanted, lifecycles), *wanted):
+        sight = _sight(name, wanted, observed, after, now)
+        step = advance(after.get(name), wanted.get(name), sight, now)
+        steps += step.effects
+        if step.state is None:
+            after.pop(name, None)
+        else:
+            after[name] = step.state
     effects: list[Effect] = [
-        *(e for e in proc_effects if not isinstance(e, Spawn)),
+        *(e for e in steps if not isinstance(e, Spawn)),
         *_unwire(plan, observed, audio),
-        *(e for e in proc_effects if isinstance(e, Spawn)),
+        *(e for e in steps if isinstance(e, Spawn)),
         *_orders(plan, observed),
         *_wire(plan, observed),
     ]
     return Decision(
         effects=tuple(effects),
-        lifecycles=MappingProxyType(alive),
-        wake_at=_wake_at(alive.values(), observed, plan, now),
+        lifecycles=MappingProxyType(after),
+        wake_at=_wake_at(after.values(), observed, plan, now),
     )
+
+
+def _leaving(
+    wanted: Mapping[ProcName, ProcPlan], lifecycles: Mapping[ProcName, Lifecycle]
+) -> list[ProcName]:
+    """Return the processes that are wanted no more, in stop order."""
+    names = [name for name in lifecycles if name not in wanted]
+    return sorted(names, key=lambda name: (-lifecycles[name].plan.stage, name))
 
 
 def _sight(
@@ -172,12 +182,13 @@ def _sight(
     wanted: Mapping[ProcName, ProcPlan],
     observed: Observed,
     lifecycles: Mapping[ProcName, Lifecycle],
+    now: Seconds,
 ) -> Sight:
     plan = wanted.get(name)
     state = lifecycles.get(name)
     return Sight(
         seen=observed.procs.get(name),
-        ready=state is not None and is_ready(state.plan, observed),
+        ready=isinstance(state, Starting) and is_ready(state, observed, now),
         failed=observed.failed.get(name),
         may_start=plan is not None and _needs_met(plan, lifecycles, observed),
         may_stop=state is None or _nothing_rests_on(state, wanted, lifecycles),
@@ -206,8 +217,9 @@ def _nothing_rests_on(
     )
 
 
-def is_ready(plan: ProcPlan, observed: Observed) -> bool:
+def is_ready(state: Starting, observed: Observed, now: Seconds) -> bool:
     """Tell whether what a process is for can be seen."""
+    plan = state.plan
     match plan.ready:
         case PortsAppear(ports=ports):
             return observed.graph is not None and ports <= observed.graph.ports
@@ -219,8 +231,8 @@ def is_ready(plan: ProcPlan, observed: Observed) -> bool:
             return plan.name in observed.sources
         case StationAnswers():
             return observed.mounts is not None
-        case Settled():
-            return plan.name in observed.procs
+        case Settled(seconds=seconds):
+            return now - state.since >= seconds
         case _:
             assert_never(plan.ready)
 
@@ -260,13 +272,14 @@ def _wake_at(
     states = tuple(states)
     moving = any(isinstance(s, Starting | Stopping) for s in states)
     poll = STARTING_POLL if moving or _is_settling(plan, observed) else RESTING_POLL
-    due = [when for s in states if (when := deadline(s)) is not None]
-    return Seconds(max(now, min([now + poll, *due])))
+    # A deadline that is past has had its turn: what is due waits for something else.
+    due = [when for s in states if (when := deadline(s)) is not None and when > now]
+    return Seconds(min([now + poll, *due]))
 
 
 def _is_settling(plan: HostPlan, observed: Observed) -> bool:
-    """Tell whether a source has still to come on the air."""
+    """Tell whether a source is on its way to the air, not kept from it."""
     return any(
-        name not in observed.sources or observed.sources[name].bytes_sent == 0
+        name in observed.sources and observed.sources[name].state in _ON_THE_WAY
         for name in plan.sources
     )
