@@ -13,11 +13,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import which
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
+
+from rich.live import Live
 
 from sessiond.cli.lab import Lab, LabHost, music
 from sessiond.cli.lab.agentfile import Tables
@@ -25,7 +27,8 @@ from sessiond.cli.lab.privilege import obtain_privilege
 from sessiond.cli.lab.programs import Program
 from sessiond.cli.lab.relay import claim_port, relaying
 from sessiond.cli.lab.waiting import until
-from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
+from sessiond.cli.render import status_picture
+from sessiond.core.spec import BroadcastSettings, Codec, HostRef, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets
 from sessiond.core.status import LinkState, MountState, SessionStatus
 from sessiond.errors import Broken, Refused, Unavailable
@@ -156,6 +159,8 @@ def demo_spec(hosts: int) -> SessionSpec:
         hosts=tuple(HostRef(name=name) for name in (*musicians, STATION)),
         rate_hz=_RATE,
         period_frames=_PERIOD,
+        # The station keeps what no musician may take along when leaving: Icecast.
+        broadcast=BroadcastSettings(never=frozenset({STATION})),
         mounts=(together, *alone),
     )
 
@@ -311,21 +316,24 @@ def _accepts(path: Path) -> bool:
 async def _play(station: LabHost, options: DemoOptions) -> None:
     """Create the session and show it until the time is up."""
     where = f"unix:{station.agent_socket}"
-    show = _Show(options, where)
     async with AgentClient(where) as agent:
         await agent.create(demo_spec(options.hosts), Secrets())
-        try:
-            async with asyncio.timeout(_ON_AIR_WITHIN) as limit:
-                async for status in agent.watch(SESSION):
-                    if show.turn(status):
-                        limit.reschedule(_end_of(options))
-        except TimeoutError as e:
-            if not show.announced:
-                raise Unavailable(
-                    f"The demo is not on the air within {_ON_AIR_WITHIN:g} s: "
-                    f"{show.lacking}."
-                ) from e
+        with _Show(options, where) as show:
+            await _follow(agent, options, show)
+
+
+async def _follow(agent: AgentClient, options: DemoOptions, show: "_Show") -> None:
+    try:
+        async with asyncio.timeout(_ON_AIR_WITHIN) as limit:
+            async for status in agent.watch(SESSION):
+                if show.turn(status):
+                    limit.reschedule(_end_of(options))
+    except TimeoutError as e:
+        if show.announced:
             return
+        raise Unavailable(
+            f"The demo is not on the air within {_ON_AIR_WITHIN:g} s: {show.lacking}."
+        ) from e
     raise Unavailable("The station's agent ended the demo.")
 
 
@@ -350,33 +358,51 @@ class _Show:
         self._options = options
         self._where = where
         self._line = ""
+        self._live = Live(auto_refresh=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
 
     def turn(self, status: SessionStatus) -> bool:
         """Show a picture; True once: when the last mount has just become live."""
         lacking = [m for m in status.mounts if m.state is not MountState.LIVE]
         self.lacking = ", ".join(f"{m.path} is {m.state}" for m in lacking)
-        self._print(_summary(status))
-        if lacking or self.announced:
-            return False
-        self.announced = True
-        self._announce()
-        return True
+        first = not lacking and not self.announced
+        if self.announced and sys.stdout.isatty():
+            self._redraw(status)
+        else:
+            self._print(_summary(status))
+        if first:
+            self.announced = True
+            self._announce()
+        return first
 
     def _print(self, line: str) -> None:
-        """Print a line that has changed; on a terminal in the place of the last."""
-        if line == self._line:
-            return
+        if line != self._line:
+            print(line, flush=True)
         self._line = line
-        here = sys.stdout.isatty() and self.announced
-        print(f"\r\033[K{line}" if here else line, end="" if here else "\n", flush=True)
+
+    def _redraw(self, status: SessionStatus) -> None:
+        """Show the whole picture in the place of the last one."""
+        if not self._live.is_started:
+            self._live.start()
+        # Where the station really is, nobody outside the lab can listen.
+        mounts = (replace(m, url=self._url(m.path)) for m in status.mounts)
+        here = replace(status, mounts=tuple(mounts))
+        self._live.update(status_picture(here), refresh=True)
 
     def _announce(self) -> None:
         print("\nOn the air. Listen with any player or browser:")
         for mount in demo_spec(self._options.hosts).mounts:
-            url = f"http://127.0.0.1:{self._options.port}{mount.path}"
-            print(f"  {url:<40} {mount.name}")
+            print(f"  {self._url(mount.path):<40} {mount.name}")
         print(f"Look closer:  sessiond --agent {self._where} watch")
         print("End it:       Ctrl-C\n", flush=True)
+
+    def _url(self, path: MountPath) -> str:
+        return f"http://127.0.0.1:{self._options.port}{path}"
 
 
 def _summary(status: SessionStatus) -> str:
