@@ -43,7 +43,7 @@ from sessiond.core.election.messages import Hello
 from sessiond.core.election.receive import adopt, take
 from sessiond.core.election.right import accepted, lost, refused, settle_right
 from sessiond.core.election.rounds import Outcome, close, give_up, sound, stand_at
-from sessiond.core.election.stamping import create, request
+from sessiond.core.election.stamping import create, offer, request
 from sessiond.core.election.state import (
     TIMERS,
     ElectionState,
@@ -55,7 +55,7 @@ from sessiond.core.election.state import (
 )
 from sessiond.core.holder import Role
 from sessiond.core.stamped import StampedSpec
-from sessiond.units import Seconds
+from sessiond.units import HostName, Seconds
 
 
 def start(config: ElectorConfig, persisted: Persisted, now: Seconds) -> ElectionState:
@@ -233,7 +233,28 @@ def _hellos(
     to = others(document, state.me)
     if state.me not in document.voters and not carrying(state):
         to = tuple(name for name in to if name in document.voters)
-    return tuple(Send(to=name, message=hello) for name in to)
+    hellos = tuple(Send(to=name, message=hello) for name in to)
+    return hellos + _invitations(state, document, to, now)
+
+
+def _invitations(
+    state: ElectionState,
+    document: StampedSpec,
+    to: tuple[HostName, ...],
+    now: Seconds,
+) -> tuple[Effect, ...]:
+    """Offer the document to whoever was never heard: it may not know the session yet.
+
+    Such a host answers no hello, and without a majority there is no stamp that would
+    reach it. One that came back itself and has no consent is not able: it invites
+    nobody into what may be an old session.
+    """
+    creating = state.creating_until is not None and now < state.creating_until
+    # At the very start `create` has just offered it.
+    if now == state.joined_at or not (state.able or creating):
+        return ()
+    strangers = tuple(name for name in to if name not in state.heard)
+    return offer(state, document, strangers, now)
 
 
 def _wake_at(state: ElectionState, now: Seconds) -> Seconds | None:
