@@ -7,7 +7,11 @@ from types import MappingProxyType
 
 from sessiond.core.changes import Observed
 from sessiond.core.conditions import Condition, Reason, error, warning
-from sessiond.core.judge_paths import link_conditions, mount_conditions
+from sessiond.core.judge_paths import (
+    client_conditions,
+    link_conditions,
+    mount_conditions,
+)
 from sessiond.core.overview import odd_ones_out
 from sessiond.core.plan import JACKD, HostPlan
 from sessiond.core.proc import Program
@@ -64,6 +68,7 @@ def judge(
     if doc is not None:
         found += [
             *_formats(view, doc),
+            *client_conditions(plan, observed),
             *chain(*link_conditions(view, doc, observed, now).values()),
             *_station(view, doc, observed),
             *chain(*mount_conditions(view, observed).values()),
@@ -126,12 +131,13 @@ def _clock(clock: ClockStatus, reason: str) -> Iterable[Condition]:
         )
 
 
+_OURS = "sessiond anew, with ./deploy/install"
 _PACKAGE = {
-    Program.JACKD: "jackd2",
-    Program.JACKTRIP: "jacktrip",
-    Program.ICECAST: "icecast2",
-    Program.MIXDOWN: "sessiond",
-    Program.SOURCE: "sessiond",
+    Program.JACKD: "the Debian package jackd2",
+    Program.JACKTRIP: "the Debian package jacktrip",
+    Program.ICECAST: "the Debian package icecast2",
+    Program.MIXDOWN: _OURS,
+    Program.SOURCE: _OURS,
 }
 
 
@@ -142,19 +148,21 @@ def _procs(lifecycles: Mapping[ProcName, Lifecycle]) -> Iterable[Condition]:
                 package = _PACKAGE[state.plan.program]
                 yield error(
                     Reason.PROGRAM_MISSING,
-                    f"{name} can't be started: {complaint}",
-                    f"Install the Debian package {package}.",
+                    f"{name} can't be started: {complaint.rstrip('.')}.",
+                    f"Install {package}.",
                 )
             case GaveUp(complaint=complaint, failures=failures):
                 yield error(
                     Reason.PROC_GAVE_UP,
-                    f"{name} failed {failures} times; the last time {complaint}.",
+                    f"{name} failed {failures} times; the last time "
+                    f"{complaint.rstrip('.')}.",
                     "It is tried again every 30 s; its log says more.",
                 )
             case BackingOff(failures=failures, complaint=complaint) if failures:
                 yield warning(
                     Reason.PROC_BACKING_OFF,
-                    f"{name} is about to be started again: {complaint}.",
+                    f"{name} is about to be started again: {complaint.rstrip('.')}.",
+                    "Nothing, unless it goes on: its log says more.",
                 )
             case _:
                 pass

@@ -1,0 +1,104 @@
+import pytest
+
+from sessiond.core.changes import Observed
+from sessiond.core.conditions import Reason
+from sessiond.core.jackgraph import JackGraph
+from sessiond.core.judge_paths import (
+    client_conditions,
+    is_stalled,
+    link_conditions,
+    mount_conditions,
+)
+from sessiond.core.linkstats import LinkSeen
+from sessiond.core.onair import STALL_SECONDS
+from sessiond.core.plan import plan_host
+from sessiond.core.sourcing import SourceReport, SourceState
+from sessiond.units import Frames, Hertz, HostName, PortName, ProcName, Seconds
+from tests.core.examples import ALICE, BOB, CAROL, NOW, document, session, view
+
+MIX = ProcName("source-mix.ogg")
+HEARD = LinkSeen(packets=9, moved=NOW)
+SILENT = LinkSeen(packets=9, moved=Seconds(NOW - 3))
+WAITING = SourceReport(path=None, state=SourceState.WAITING)
+
+
+def test_every_link_of_this_host_that_is_seen_has_its_own_conditions() -> None:
+    seen = Observed(links={BOB: HEARD, CAROL: SILENT})
+    found = link_conditions(view(), document(), seen, NOW)
+    assert found[BOB] == ()
+    assert [c.reason for c in found[CAROL]] == [Reason.LINK_DOWN]
+
+
+def test_links_of_others_and_links_not_seen_yet_have_none() -> None:
+    assert link_conditions(view(), document(), Observed(), NOW) == {}
+    both = Observed(links={ALICE: SILENT, CAROL: HEARD})
+    assert link_conditions(view(BOB), document(), both, NOW).keys() == {ALICE, CAROL}
+
+
+def test_a_peer_that_was_never_heard_is_awaited_not_missed() -> None:
+    waiting = Observed(links={BOB: LinkSeen(packets=0)})
+    assert link_conditions(view(), document(), waiting, NOW) == {BOB: ()}
+
+
+def test_settings_that_differ_are_named_on_both_sides() -> None:
+    seen = Observed(links={BOB: LinkSeen(mismatch="sampling rate 44100")})
+    (found,) = link_conditions(view(), document(), seen, NOW)[BOB]
+    assert found.reason is Reason.LINK_DOWN
+    assert "bob has sampling rate 44100" in found.message
+    assert "alice runs at 48000 Hz and 128 frames" in found.message
+
+
+@pytest.mark.parametrize(
+    ("client", "renamed"),
+    [
+        ("link-bob", False),
+        ("link-bob-01", True),
+        ("air-mix.ogg-02", True),
+        ("link-bob-x1", False),
+        ("link-dave-01", False),
+        ("ardour-01", False),
+    ],
+)
+def test_a_client_is_renamed_when_the_name_that_it_wants_is_ours(
+    client: str, renamed: bool
+) -> None:
+    ports = frozenset({PortName(f"{client}:send_1")})
+    graph = JackGraph(rate_hz=Hertz(48000), period_frames=Frames(128), ports=ports)
+    found = list(client_conditions(plan_host(view()), Observed(graph=graph)))
+    assert [c.reason for c in found] == [Reason.CLIENT_RENAMED] * renamed
+
+
+def test_a_host_whose_name_looks_like_a_number_of_jacks_is_none() -> None:
+    twins = (ALICE, BOB, HostName("bob-01"))
+    ports = frozenset({PortName("link-bob-01:send_1"), PortName("link-bob:send_1")})
+    graph = JackGraph(rate_hz=Hertz(48000), period_frames=Frames(128), ports=ports)
+    plan = plan_host(view(ALICE, document(session(twins))))
+    assert not list(client_conditions(plan, Observed(graph=graph)))
+    assert not list(client_conditions(plan, Observed()))
+
+
+def test_a_mount_is_judged_only_by_the_host_that_may_feed_it() -> None:
+    denied = Observed(sources={MIX: SourceReport(path=None, state=SourceState.DENIED)})
+    (found,) = mount_conditions(view(ALICE), denied)[MIX]
+    assert found.reason is Reason.SOURCE_DENIED
+    assert mount_conditions(view(BOB), denied) == {}
+
+
+@pytest.mark.parametrize(
+    "state", [SourceState.WAITING, SourceState.LIVE, SourceState.UNREACHABLE]
+)
+def test_a_source_on_its_way_and_one_on_the_air_are_fine(state: SourceState) -> None:
+    seen = Observed(sources={MIX: SourceReport(path=None, state=state)})
+    assert mount_conditions(view(), seen) == {MIX: ()}
+
+
+@pytest.mark.parametrize(
+    ("moved_ago", "stalled"),
+    [(None, False), (STALL_SECONDS, False), (Seconds(STALL_SECONDS + 0.1), True)],
+)
+def test_a_stall_is_longer_than_music_is_silent(
+    moved_ago: Seconds | None, stalled: bool
+) -> None:
+    report = SourceReport(path=None, state=SourceState.LIVE, moved_ago=moved_ago)
+    assert is_stalled(report) is stalled
+    assert not is_stalled(WAITING)
