@@ -42,7 +42,9 @@ def overview(
         was_on_air: A mount was live before: silence now is a loss, no beginning.
     """
     lead = view.leadership
-    hosts = tuple(_host(name, doc, reports.get(name), view) for name in _names(doc))
+    hosts = tuple(
+        _host(name, doc, reports.get(name), view) for name in doc.spec.host_names
+    )
     links = tuple(_link(link, reports) for link in doc.links)
     shown = tuple(_mount(m, doc, reports, mounts) for m in doc.spec.mounts)
     broadcaster = shown[0].host if shown else None
@@ -88,10 +90,6 @@ def listen_url(station: Station, mount: MountSpec) -> str:
     scheme = "https" if station.tls else "http"
     host = f"[{station.address}]" if ":" in station.address else station.address
     return f"{scheme}://{host}:{station.port}{mount.path}"
-
-
-def _names(doc: StampedSpec) -> tuple[HostName, ...]:
-    return doc.spec.host_names
 
 
 def _host(
@@ -205,10 +203,9 @@ def _phase(
     if any(live):
         whole = all(live) and linked and not _lacks_standby(doc, hosts, standby)
         return Phase.ON_AIR if whole else Phase.DEGRADED
-    up = any(link.state is LinkState.UP for link in links)
-    if up and linked:
-        return Phase.JAMMING
-    return Phase.FORMING
+    # A host alone has no links to wait for.
+    present = any(host.state is Liveness.ALIVE for host in hosts)
+    return Phase.JAMMING if linked and present else Phase.FORMING
 
 
 def _is_silent(doc: StampedSpec, mounts: tuple[MountStatus, ...]) -> bool:
