@@ -153,14 +153,21 @@ def _network(host: Host) -> Finding:
 
 
 def _clock(host: Host) -> Finding:
-    verdict = host.clock_verdict
-    sentence = verdict.reason or "No time server is configured."
-    cure = "Let chrony or ntpd run, and check clock.servers in agent.toml."
+    clock = host.clock_status()
+    if clock.verdict is Verdict.OK:
+        return Finding(
+            subject="clock",
+            verdict=Verdict.OK,
+            sentence=f"Within {clock.bound_ms:g} ms of {clock.servers} time servers.",
+        )
+    sentence = host.clock_verdict.reason or "No time server has answered yet."
+    if not host.config.ntp_servers:
+        sentence = "No time server is configured."
     return Finding(
         subject="clock",
-        verdict=verdict.verdict,
+        verdict=clock.verdict,
         sentence=sentence,
-        hint="" if verdict.verdict is Verdict.OK else cure,
+        hint="Let chrony or ntpd run, and check clock.servers in agent.toml.",
     )
 
 

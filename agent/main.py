@@ -86,14 +86,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         again = asyncio.run(_run(load(given.config), reflection=given.reflection))
     except SessiondError as e:
-        print(f"sessiond-agent: {e.sentence}", file=sys.stderr)  # noqa: T201
-        if e.hint:
-            print(f"hint: {e.hint}", file=sys.stderr)  # noqa: T201
-        return e.exit_code
+        return _complain(e)
+    except ExceptionGroup as e:
+        # What fails while the agent is put together comes out of its task group.
+        return _complain(_only(e))
     if again:
         words = sys.argv[1:] if arguments is None else list(arguments)
         os.execv(sys.executable, [sys.executable, "-m", "agent", *words])  # noqa: S606
     return 0
+
+
+def _only(group: ExceptionGroup[Exception]) -> SessiondError:
+    """Return a group's one error if it is for a person; else raise the group."""
+    match group.exceptions:
+        case (SessiondError() as error,):
+            return error
+        case (ExceptionGroup() as inner,):
+            return _only(inner)
+        case _:
+            raise group
+
+
+def _complain(error: SessiondError) -> int:
+    print(f"sessiond-agent: {error.sentence}", file=sys.stderr)  # noqa: T201
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)  # noqa: T201
+    return error.exit_code
 
 
 def _set_up_logs() -> None:

@@ -149,15 +149,17 @@ def _mixes(view: SessionView, doc: StampedSpec) -> bool:
     """Tell whether this host mixes: on the air, or about to be, or next in line.
 
     A mix-down, and source processes without an order, that run before they are
-    needed take their starts out of every takeover. Before there is a leader, the
-    best rank gets ready.
+    needed take their starts out of every takeover. Before there is a leader or a
+    standby, the best rank stands in: it keeps what it has while its agent restarts.
     """
     lead = view.leadership
     if lead is None or not doc.spec.mounts:
         return False
-    if lead.leader is None:
-        return lead.right or view.me == next(iter(doc.spec.preference), None)
-    return lead.right or view.me in (lead.leader, lead.standby)
+    others = (name for name in doc.spec.preference if name != lead.leader)
+    best = next(others, None)
+    if lead.right or lead.leader is None:
+        return lead.right or view.me == best
+    return view.me in (lead.leader, lead.standby or best)
 
 
 def _my_links(view: SessionView, doc: StampedSpec) -> tuple[LinkPort, ...]:
