@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.eventually import aeventually, eventually
 
@@ -31,9 +32,24 @@ REAL_PROGRAMS: Final = (
     "faketime",
 )
 
+# A limit on one example's time would fail whenever the machine is busy; 30 examples
+# keep `tests/core` within seconds, and --hypothesis-profile=default draws a hundred.
+settings.register_profile("sessiond", max_examples=30, deadline=None)
+settings.load_profile("sessiond")
+
 # What was told to end is gone within a few scheduler turns, JackTrip within half a
 # second; what is still there after this has been forgotten.
 GRACE: Final = 2.0
+
+# The same examples in each run, and none judged by the time that it took: a failure
+# is then the code's and not the machine's. `--hypothesis-profile=default` explores.
+settings.register_profile(
+    "steady",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
