@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.changes import (
@@ -477,7 +477,6 @@ STORY: Final = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
 @given(STORY, st.sampled_from(CHOICES))
 def test_whatever_happened_the_world_becomes_as_planned_and_stays_so(
     story: list[tuple[HostPlan, int, str]], last: HostPlan

@@ -4,7 +4,7 @@ from types import MappingProxyType
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.lifecycle import (
@@ -339,7 +339,6 @@ TURNS = st.lists(
 )
 
 
-@settings(max_examples=50)
 @given(TURNS)
 def test_whatever_happens_one_process_lives_at_most_and_none_in_the_end(
     turns: list[tuple[ProcPlan | None, str, float]],

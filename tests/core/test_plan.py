@@ -227,6 +227,28 @@ def test_without_a_leader_the_best_rank_gets_ready_and_a_caretaker_mixes(
     assert (plan_host(view(me, doc, leadership=lead)).mix is not None) is mixes
 
 
+@pytest.mark.parametrize(
+    ("leader", "ready"), [(ALICE, BOB), (BOB, ALICE), (CAROL, ALICE)]
+)
+def test_without_a_standby_the_best_rank_but_the_leader_stands_in(
+    leader: HostName, ready: HostName
+) -> None:
+    doc = document()
+    lead = leadership(doc, leader, standby=None)
+    mixing = {n for n in TRIO if plan_host(view(n, doc, leadership=lead)).mix}
+    assert mixing == {leader, ready}
+
+
+def test_another_period_of_jack_is_another_process_of_every_client_that_reads_it() -> (
+    None
+):
+    slower = {**all_facts(), ALICE: facts(ALICE, period_frames=Frames(256))}
+    before, after = plan_host(view(ALICE)), plan_host(view(ALICE, facts=slower))
+    changed = {p.name for p in after.procs if p != before.proc(p.name)}
+    assert changed == {"link-bob", "link-carol", "source-mix.ogg"}
+    assert [p.name for p in plan_host(view(ALICE, facts={})).procs] == names(before)
+
+
 def test_a_host_that_no_election_was_heard_of_on_does_not_mix() -> None:
     assert plan_host(view(ALICE, leadership=None)).mix is None
     assert not on_air(view(ALICE, leadership=None))

@@ -1,7 +1,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.spec import BroadcastSettings, TopologyChoice
@@ -140,7 +140,6 @@ def networks(
 BUSY = st.dictionaries(st.sampled_from(NAMES), st.frozensets(PORTS, max_size=3))
 
 
-@settings(max_examples=40)
 @given(networks(), networks(), BUSY)
 def test_what_is_still_wanted_stays_exactly_as_it_was(
     old: tuple[frozenset[tuple[HostName, HostName]], tuple[Member, ...]],
@@ -159,7 +158,6 @@ def test_what_is_still_wanted_stays_exactly_as_it_was(
     assert not hit & set(after)
 
 
-@settings(max_examples=40)
 @given(networks(), networks(), BUSY)
 def test_links_are_the_wanted_pairs_and_no_host_uses_a_port_twice_or_a_busy_one(
     old: tuple[frozenset[tuple[HostName, HostName]], tuple[Member, ...]],

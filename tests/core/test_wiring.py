@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.configfile import AudioConfig
@@ -59,7 +59,6 @@ def test_two_inputs_on_a_mono_link_are_both_heard() -> None:
     assert wired(plan, "link-alice:receive_1", "system:playback_2")
 
 
-@settings(max_examples=40)
 @given(
     st.integers(1, 8),
     st.sampled_from([MESH, STAR]),
