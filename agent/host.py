@@ -52,6 +52,7 @@ class Host:
         mounts: Icecast's status as last read; None when it did not answer.
         sources: What each source process last reported.
         station_heard: When Icecast last answered.
+        turns: How many have been taken.
         settled: True when the last turn had no effect.
     """
 
@@ -84,6 +85,7 @@ class Host:
     mounts: tuple[MountSeen, ...] | None = None
     sources: Mapping[ProcName, SourceReport] = field(default_factory=dict)
     station_heard: Seconds | None = None
+    turns: int = 0
     settled: bool = False
 
     @property

@@ -201,6 +201,7 @@ async def _run(config: AgentConfig, *, reflection: bool) -> bool:
             bell=bell,
             namesakes=roster.namesakes,
             prepare_station=lambda: prepare_station(host),
+            remove_station=lambda: remove_station(host),
             publish=publisher.ring,
         )
         await sessions.go_on()

@@ -248,7 +248,9 @@ class Membership:
         remember(host)
         self._bell()
 
-    def _sources_running(self) -> frozenset[ProcName]:
+    def _sources_running(self) -> frozenset[ProcName] | None:
+        if not self._host.turns:
+            return None
         names = self._host.observed.procs
         return frozenset(n for n in names if n.startswith("source-"))
 

@@ -51,7 +51,8 @@ class OnAir:
     Args:
         elector: Says whether this host may broadcast.
         run_folder: Where the sources' sockets are.
-        running: Names of the source processes that live, as the last turn saw.
+        running: Names of the source processes that live, as the last turn saw; None
+            before the first turn.
         bell: Rung when a report changed a source's state.
 
     Attributes:
@@ -63,7 +64,7 @@ class OnAir:
         *,
         elector: ElectorDoor,
         run_folder: Path,
-        running: Callable[[], frozenset[ProcName]],
+        running: Callable[[], frozenset[ProcName] | None],
         bell: TurnBell,
     ) -> None:
         self._elector = elector
@@ -92,6 +93,8 @@ class OnAir:
         lead = self._elector.leadership
         doc = lead.stamped
         names = self._running()
+        if names is None:
+            return
         for gone in self.reports.keys() - names:
             del self.reports[gone]
         before = {name: report.state for name, report in self.reports.items()}

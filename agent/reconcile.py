@@ -50,6 +50,7 @@ class Reconciler:
         namesakes: Returns members' names that several agents carry.
         prepare_station: Writes the embedded Icecast's configuration, and says
             whether it changed.
+        remove_station: Deletes it; there may be none.
         publish: Called after each turn.
     """
 
@@ -63,6 +64,7 @@ class Reconciler:
         bell: TurnBell,
         namesakes: Callable[[], Mapping[HostName, tuple[str, ...]]],
         prepare_station: Callable[[], bool],
+        remove_station: Callable[[], None],
         publish: Callable[[], None],
     ) -> None:
         self._host = host
@@ -72,6 +74,7 @@ class Reconciler:
         self._bell = bell
         self._namesakes = namesakes
         self._prepare_station = prepare_station
+        self._remove_station = remove_station
         self._publish = publish
 
     async def run(self) -> None:
@@ -95,6 +98,7 @@ class Reconciler:
         host.lifecycles = decision.lifecycles
         for effect in decision.effects:
             await self._perform_within(effect)
+        host.turns += 1
         host.settled = not decision.effects
         if decision.effects:
             _log.info("turn.changed", did=[_told(e) for e in decision.effects])
@@ -162,6 +166,8 @@ class Reconciler:
     def _reload_station(self) -> None:
         """Have a running Icecast read its configuration again when it changed."""
         plan = self._host.plan
+        if plan.station is None and ProcName("icecast") not in self._host.lifecycles:
+            self._remove_station()
         if plan.station is None or ProcName("icecast") not in self._host.observed.procs:
             return
         if self._prepare_station():

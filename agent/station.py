@@ -54,8 +54,10 @@ def prepare_station(host: Host) -> bool:
 def remove_station(host: Host) -> None:
     """Delete the configuration: it holds passwords that nobody needs any more."""
     folder = Path(host.setup.station_folder)
+    if not (folder / "icecast.xml").exists():
+        return
     with suppress(OSError):
-        (folder / "icecast.xml").unlink(missing_ok=True)
+        (folder / "icecast.xml").unlink()
         if folder.parent == Path("/run/sessiond"):
             folder.rmdir()
 

@@ -49,6 +49,7 @@ async def follow_forming(
         pass  # what is lacking is told below
     lacks = standing(latest, found).lacks if latest else ("nothing is heard of it",)
     if latest is None or lacks:
+        _report_conditions(operator, latest)
         raise Unavailable(
             f"{name} is not as asked after {wait:g} s: {listed(lacks, last='and')}.",
             f"It goes on forming; look again with sessiond status {name}.",
@@ -57,6 +58,15 @@ async def follow_forming(
         for mount in latest.mounts:
             click.echo(f"Listen: {mount.url}")
     _report_missing(standing(latest, found).missing)
+
+
+def _report_conditions(operator: Operator, status: SessionStatus | None) -> None:
+    """Say what is wrong where no picture has shown it."""
+    if status is None or operator.on_terminal:
+        return
+    for host in status.hosts:
+        for condition in host.conditions:
+            click.echo(f"{host.name}: {condition.message}")
 
 
 def _report_missing(names: tuple[HostName, ...]) -> None:

@@ -76,8 +76,4 @@ def _facts(status: SessionStatus) -> dict[str, str]:
     for mount in status.mounts:
         at = f" at {mount.url}" if mount.state is MountState.LIVE else ""
         facts[f"mount {mount.path}"] = f"{mount.path} is {mount.state}{at}"
-    for host in status.hosts:
-        for condition in host.conditions:
-            key = f"{host.name} {condition.reason} {condition.message}"
-            facts[key] = f"{host.name}: {condition.message}"
     return facts

@@ -126,7 +126,9 @@ def _host_name(host: HostStatus) -> Text:
 def _audio(host: HostStatus) -> str:
     audio = host.audio
     if not audio.rate_hz:
-        return _NOTHING if host.state is Liveness.GONE else "no JACK"
+        # Without a JACK server's name this is no word of the host itself.
+        its_word = host.state is not Liveness.GONE and audio.jack_server
+        return "no JACK" if its_word else _NOTHING
     return f"{audio.rate_hz / 1000:g} kHz / {audio.period_frames}"
 
 

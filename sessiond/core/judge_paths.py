@@ -62,18 +62,20 @@ def _link(
             "The leader chooses another port; end a JackTrip of your own if it should "
             "not be there.",
         )
+    up = seen.state(now) is LinkState.UP
     if seen.mismatch:
         mine = view.facts.get(view.me)
         ours = (
             f"{mine.rate_hz} Hz and {mine.period_frames} frames" if mine else "another"
         )
+        fate = "sounds with dropouts" if up else "can't start"
         yield error(
-            Reason.LINK_DOWN,
-            f"The link to {peer} can't start: {peer} has {seen.mismatch}, {view.me} "
-            f"runs at {ours}.",
+            Reason.PERIOD_MISMATCH if up else Reason.LINK_DOWN,
+            f"The link to {peer} {fate}: {peer} has {seen.mismatch}, {view.me} runs at "
+            f"{ours}.",
             "Give all hosts' JACK servers the same rate and period.",
         )
-    elif seen.moved is not None and seen.state(now) is not LinkState.UP:
+    elif seen.moved is not None and not up:
         yield warning(
             Reason.LINK_DOWN,
             f"No audio packets arrive from {peer}.",

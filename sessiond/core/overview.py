@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from sessiond.core.conditions import Severity
 from sessiond.core.election import Liveness
 from sessiond.core.facts import HostFacts
 from sessiond.core.onair import MountSeen
@@ -201,7 +202,14 @@ def _phase(
     live = [m.state is MountState.LIVE for m in mounts]
     linked = all(link.state is LinkState.UP for link in links)
     if any(live):
-        whole = all(live) and linked and not _lacks_standby(doc, hosts, standby)
+        # A link may sound and yet not be as asked, with periods that differ.
+        asked = not any(
+            condition.severity is Severity.ERROR
+            for link in links
+            for condition in link.conditions
+        )
+        standing_by = not _lacks_standby(doc, hosts, standby)
+        whole = all(live) and linked and asked and standing_by
         return Phase.ON_AIR if whole else Phase.DEGRADED
     # A host alone has no links to wait for.
     present = any(host.state is Liveness.ALIVE for host in hosts)
