@@ -23,6 +23,8 @@ MS_NODEV = 0x4
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
+_STATIONS = "/run/sessiond"
+
 
 def network_of(pid: int) -> int | None:
     """Return the inode of a process's network namespace; None once it is gone."""
@@ -51,6 +53,11 @@ def _enter(name: str) -> None:
     _call(libc, "mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
     shm = b"tmpfs", b"/dev/shm", b"tmpfs", MS_NOSUID | MS_NODEV, b"mode=1777"
     _call(libc, "mount", *shm)
+    # Where an agent of root's keeps its Icecast's file, which a killed one leaves.
+    with contextlib.suppress(PermissionError):
+        os.makedirs(_STATIONS, exist_ok=True)  # noqa: PTH103  a bare start
+        run = b"tmpfs", _STATIONS.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, b"mode=755"
+        _call(libc, "mount", *run)
 
 
 def _clear() -> None:
