@@ -109,7 +109,7 @@ async def _first_audio(jam: Jam, path: str) -> float:
     async for _ in every(_ASK_EVERY):
         async with ears() as heard:
             with suppress(AssertionError):  # accepted, but nothing has come yet
-                await aeventually(partial(_told, heard), within=_HEAR_FOR)
+                await aeventually(partial(_told, heard), within=_LIVE_WITHIN)
             if heard.chunks and " 200 " in heard.status:
                 await asteadily(lambda: True, during=_HEAR_FOR)
                 return heard.asked_at + time_to_first_audio(heard)
