@@ -66,6 +66,14 @@ def _apart(holder: int) -> int:
     return held
 
 
+def _made_at(path: Path) -> int | None:
+    """Return when a file was last made or changed, ns; None where there is none."""
+    try:
+        return path.stat().st_ctime_ns
+    except FileNotFoundError:
+        return None
+
+
 class LabHost:
     """A computer of the lab, from the outside: its power switch, cable and console.
 
@@ -256,11 +264,13 @@ class LabHost:
         scheduling = ("-R", "-P", "70") if urgent else ("--no-realtime",)
         device = ("-d", "dummy", "-r", str(rate_hz), "-p", str(period_frames))
         argv = ("jackd", *scheduling, "--name", "default", *device)
-        jackd = self.spawn(argv)
         door = self.shm / f"jack_default_{os.getuid()}_0"
+        # A killed server has left its door; the new one puts its own in that place.
+        old = _made_at(door)
+        jackd = self.spawn(argv)
 
         def ready_or_ended() -> bool:
-            return door.exists() or jackd.exit_code is not None
+            return _made_at(door) not in {None, old} or jackd.exit_code is not None
 
         until(ready_or_ended, within=_JACK_WITHIN, what=f"jackd on {self.name}")
         if jackd.exit_code is not None:
