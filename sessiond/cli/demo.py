@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import which
@@ -30,7 +30,7 @@ from sessiond.cli.lab.waiting import until
 from sessiond.cli.render import status_picture
 from sessiond.core.spec import BroadcastSettings, Codec, HostRef, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets
-from sessiond.core.status import LinkState, MountState, SessionStatus
+from sessiond.core.status import LinkState, MountState, MountStatus, SessionStatus
 from sessiond.errors import Broken, Refused, Unavailable
 from sessiond.places import AGENT_PORT
 from sessiond.units import (
@@ -369,7 +369,7 @@ class _Show:
     def turn(self, status: SessionStatus) -> bool:
         """Show a picture; True once: when the last mount has just become live."""
         lacking = [m for m in status.mounts if m.state is not MountState.LIVE]
-        self.lacking = ", ".join(f"{m.path} is {m.state}" for m in lacking)
+        self.lacking = ", ".join((*_down(lacking), *_troubles(status)))
         first = not lacking and not self.announced
         if self.announced and sys.stdout.isatty():
             self._redraw(status)
@@ -403,6 +403,17 @@ class _Show:
 
     def _url(self, path: MountPath) -> str:
         return f"http://127.0.0.1:{self._options.port}{path}"
+
+
+def _down(mounts: Iterable[MountStatus]) -> Iterator[str]:
+    for mount in mounts:
+        yield f"{mount.path} is {mount.state}"
+
+
+def _troubles(status: SessionStatus) -> Iterator[str]:
+    for host in status.hosts:
+        for condition in host.conditions:
+            yield f"{host.name}: {condition.message.rstrip('.')}"
 
 
 def _summary(status: SessionStatus) -> str:

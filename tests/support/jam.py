@@ -23,7 +23,7 @@ from sessiond.core.specfile import parse_spec
 from sessiond.core.stamped import Secrets
 from sessiond.units import Frames, Hertz, Seconds
 from tests.support.ear import Heard, decode, listen, tones
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, steadily
 from tests.support.jackhost import start_phones
 
 STATION: Final = "station"
@@ -45,6 +45,10 @@ SINES: Final[Mapping[str, int]] = {
 
 # Long enough for a machine with two cores that is busy with other tests.
 _AGENT_WITHIN: Final = 20.0
+
+# Ports, JACK's graph and children's answers are looked at at least once a second.
+_SETTLED_FOR: Final = 1.5
+_SETTLED_WITHIN: Final = 20.0
 
 _COMMAND_WITHIN: Final = Seconds(60.0)
 
@@ -238,6 +242,23 @@ class Jam:
         hosts = self.status(name)["hosts"]
         (own,) = (host for host in hosts if host["name"] == name)
         return {p["name"]: p["pid"] for p in own["procs"] if p["state"] == "running"}
+
+    def settles(self) -> None:
+        """Fail unless every agent's turns come to have nothing left to do."""
+        eventually(self._is_settled, within=_SETTLED_WITHIN)
+
+    def _is_settled(self) -> bool:
+        before = self._changes()
+        steadily(lambda: self._changes() == before, during=_SETTLED_FOR)
+        return True
+
+    def _changes(self) -> dict[str, list[str]]:
+        """Return each agent's turns that changed something, as its log has them."""
+        logs = {name: agent.text.splitlines() for name, agent in self.agents.items()}
+        return {
+            name: [line for line in log if "turn.changed" in line]
+            for name, log in logs.items()
+        }
 
     def ours_on(self, name: str) -> frozenset[str]:
         """Return the programs on a host that a session started."""

@@ -14,11 +14,16 @@ Jamming = Callable[..., Jam]
 
 @pytest.fixture
 def jam_of(tmp_path: Path) -> Iterator[Jamming]:
-    """Open a jam of the musicians that the test names; gone after the test."""
+    """Open a jam of the musicians that the test names.
+
+    After the test every agent must come to rest; then all of it goes.
+    """
     with ExitStack() as jams:
 
         def opened(*musicians: str) -> Jam:
-            return jams.enter_context(jamming(tmp_path, *musicians))
+            jam = jams.enter_context(jamming(tmp_path, *musicians))
+            jams.callback(jam.settles)
+            return jam
 
         yield opened
 

@@ -37,6 +37,7 @@ def jam(running: Jam) -> Iterator[Jam]:
     )
     assert applied.code == 0, applied
     eventually(lambda: mounts_of(running) == dict.fromkeys(MOUNTS, "live"), within=20)
+    running.settles()
 
 
 def mounts_of(jam: Jam) -> Mapping[str, str]:
