@@ -20,6 +20,8 @@ class TurnBell:
 
     async def wait(self, within: Seconds) -> None:
         """Return at the first ring since the last wait, or after `within`."""
+        # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with a ring.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), max(within, 0))
+            async with asyncio.timeout(max(within, 0)):
+                await self._rung.wait()
         self._rung.clear()

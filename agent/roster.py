@@ -6,6 +6,7 @@ hello says who is there. What is here is bounded: strangers can't fill it.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -139,10 +140,10 @@ class Roster:
             await self.ask_all(self._due())
             self._drop_old()
             self._look.clear()
-            try:
-                await asyncio.wait_for(self._look.wait(), ASK_AGAIN_SILENT)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                # Not `wait_for`: see `TurnBell.wait`.
+                async with asyncio.timeout(ASK_AGAIN_SILENT):
+                    await self._look.wait()
 
     async def close(self) -> None:
         """Drop every line."""

@@ -39,4 +39,6 @@ async def wait(future: Future[T], within: Seconds) -> T:
     Raises:
         TimeoutError: It goes on in its thread; nobody waits for it any more.
     """
-    return await asyncio.wait_for(asyncio.wrap_future(future), within)
+    # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the answer.
+    async with asyncio.timeout(within):
+        return await asyncio.wrap_future(future)
