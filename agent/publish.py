@@ -207,9 +207,11 @@ class Publisher:
         return tuple(ends)
 
     def _round_trip(self, peer: HostName) -> float | None:
-        """Return the fastest of the last heartbeats; only the leader's are timed."""
+        """Return the fastest of the last heartbeats, which only leaders exchange."""
+        lead = self._host.leadership()
+        timed = lead is not None and lead.leader in (self._host.name, peer)
         offset = self._host.peer_offsets.get(peer)
-        return round(2000 * offset[1], 2) if offset else None
+        return round(2000 * offset[1], 2) if offset and timed else None
 
     def _mounts(self, doc: StampedSpec) -> tuple[MountEnd, ...]:
         wrong = mount_conditions(self._host.view(), self._host.observed)

@@ -226,7 +226,8 @@ def _station(
             f"Icecast at {station.address}:{station.port} does not answer {view.me}.",
             "Check that it runs and that its port is open.",
         )
-    if station.host is not None and station.host == view.me:
+    audio = view.setup.audio
+    if station.host == view.me and (audio.inputs or audio.outputs):
         yield warning(
             Reason.STATION_NOT_REDUNDANT,
             f"Icecast runs on {view.me}, a musician's computer: the show ends with it.",
