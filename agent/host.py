@@ -23,6 +23,7 @@ from sessiond.core.spec import Codec
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import ClockStatus, HostSighting, Verdict
 from sessiond.core.view import HostSetup, SessionView
+from sessiond.core.wires import MIXDOWN
 from sessiond.errors import Refused
 from sessiond.units import Frames, Hertz, HostId, HostName, ProcName, Seconds, UdpPort
 from sessiond.version import VERSION
@@ -126,6 +127,7 @@ class Host:
             consented=self.consented,
             leaving=self.leaving,
             foreign_jack=self.observed.graph is not None and not owns_jack,
+            mixing=MIXDOWN in self.observed.procs,
             conflict=self.conflict,
         )
 

@@ -151,6 +151,8 @@ def _mixes(view: SessionView, doc: StampedSpec) -> bool:
     A mix-down, and source processes without an order, that run before they are
     needed take their starts out of every takeover. Before there is a leader or a
     standby, the best rank stands in: it keeps what it has while its agent restarts.
+    Who is next in line starts only once somebody is on the air: until then every
+    listener waits for the first, and on one computer they would share its cores.
     """
     lead = view.leadership
     if lead is None or not doc.spec.mounts:
@@ -159,7 +161,10 @@ def _mixes(view: SessionView, doc: StampedSpec) -> bool:
     best = next(others, None)
     if lead.right or lead.leader is None:
         return lead.right or view.me == best
-    return view.me in (lead.leader, lead.standby or best)
+    if view.me == lead.leader:
+        return True
+    due = view.mixing or lead.broadcaster is not None
+    return due and view.me == (lead.standby or best)
 
 
 def _my_links(view: SessionView, doc: StampedSpec) -> tuple[LinkPort, ...]:

@@ -44,6 +44,7 @@ class SessionView:
             until then this host starts nothing, so no microphone is open.
         leaving: The agent is about to end, with all that it runs.
         foreign_jack: A JACK server runs here that we did not start.
+        mixing: A mix-down of ours runs here already.
         conflict: A losing document of a partition lies beside ours.
     """
 
@@ -61,6 +62,7 @@ class SessionView:
     consented: bool = True
     leaving: bool = False
     foreign_jack: bool = False
+    mixing: bool = False
     conflict: bool = False
 
     @property

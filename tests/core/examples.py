@@ -119,7 +119,7 @@ def leadership(
         "stamped": doc,
         "leader": leader,
         "role": Role.LEADER if leader else None,
-        "broadcaster": None,
+        "broadcaster": leader,
         "standby": standby,
         "my_role": None,
         "right": right,

@@ -228,6 +228,19 @@ def test_without_a_leader_the_best_rank_gets_ready_and_a_caretaker_mixes(
 
 
 @pytest.mark.parametrize(
+    ("broadcaster", "mixing", "mixes"),
+    [(None, False, False), (ALICE, False, True), (None, True, True)],
+)
+def test_the_next_in_line_starts_once_somebody_is_on_the_air_and_then_keeps_on(
+    broadcaster: HostName | None, mixing: bool, mixes: bool
+) -> None:
+    doc = document()
+    lead = leadership(doc, ALICE, standby=BOB, broadcaster=broadcaster)
+    seen = view(BOB, doc, leadership=lead, mixing=mixing)
+    assert (plan_host(seen).mix is not None) is mixes
+
+
+@pytest.mark.parametrize(
     ("leader", "ready"), [(ALICE, BOB), (BOB, ALICE), (CAROL, ALICE)]
 )
 def test_without_a_standby_the_best_rank_but_the_leader_stands_in(
