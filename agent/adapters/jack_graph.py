@@ -39,6 +39,8 @@ CALL_WITHIN: Final = Seconds(2.0)
 JOIN_EVERY: Final = Seconds(1.0)
 # How long our own changes count as done: ten periods of 2048 frames at 44.1 kHz.
 DONE_FOR: Final = Seconds(0.5)
+# A refusal's end is told by JACK; should that be lost, a try costs next to nothing.
+REFUSED_FOR: Final = Seconds(5.0)
 # A port can go between a question for all names and one for a port; thrice running
 # is a client that opens and closes ports for ever.
 READ_ATTEMPTS: Final = 3
@@ -70,11 +72,17 @@ class _News:
     bell: Bell
     stale: bool = True
     gone: bool = False
+    registered: bool = False
     xruns: int = 0
 
     def changed(self, *_: object) -> None:
         self.stale = True
         self.bell()
+
+    def appeared(self, *_: object) -> None:
+        # JACK tells of a client's ports once more when it begins to take part.
+        self.registered = True
+        self.changed()
 
     def lost(self, *_: object) -> None:
         self.gone = True
@@ -119,6 +127,15 @@ class _Joined:
     graph: JackGraph = field(
         default_factory=lambda: JackGraph(rate_hz=Hertz(0), period_frames=Frames(0))
     )
+    refused: dict[Wire, float] = field(default_factory=dict)
+
+    def still_refused(self, now: float) -> frozenset[Wire]:
+        """Return the wires that are not worth another try yet."""
+        if self.news.registered:
+            self.news.registered = False
+            self.refused.clear()
+        self.refused = {w: until for w, until in self.refused.items() if until > now}
+        return frozenset(self.refused)
 
 
 class JackDoor:
@@ -170,6 +187,7 @@ class JackDoor:
                 )
             except jack.JackErrorCode as e:
                 if e.code != errno.EEXIST:
+                    joined.refused[wire] = _now() + REFUSED_FOR
                     raise Unavailable(
                         f"{wire.source} can't be wired to {wire.destination}",
                         "one of these JACK ports has gone, or is no audio port",
@@ -224,6 +242,7 @@ class JackDoor:
                 self._try_again_later()
         return replace(
             joined.graph,
+            refused=joined.still_refused(_now()),
             xruns=joined.news.xruns,
             dsp_load=joined.client.cpu_load() / 100,
         )
@@ -274,7 +293,7 @@ class JackDoor:
         client.set_shutdown_callback(news.lost)
         client.set_xrun_callback(news.late)
         client.set_graph_order_callback(news.changed)
-        client.set_port_registration_callback(news.changed, only_available=False)
+        client.set_port_registration_callback(news.appeared, only_available=False)
         client.set_port_connect_callback(news.changed, only_available=False)
         client.set_port_rename_callback(news.changed, only_available=False)
         client.set_blocksize_callback(news.changed)

@@ -251,7 +251,7 @@ def _wire(plan: HostPlan, observed: Observed) -> Iterable[Connect]:
         return ()
     return (
         Connect(wire)
-        for wire in sorted(plan.wires - graph.wires)
+        for wire in sorted(plan.wires - graph.wires - graph.refused)
         if wire.source in graph.ports and wire.destination in graph.ports
     )
 

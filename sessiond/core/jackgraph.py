@@ -19,6 +19,8 @@ class JackGraph:
 
     Attributes:
         ports: Every audio port of every client.
+        refused: Wires that the server would not make lately: a client has ports before
+            it takes part (JackTrip's server until its peer calls). Left alone for now.
         xruns: Since we joined the server.
         dsp_load: 0…1.
     """
@@ -27,5 +29,6 @@ class JackGraph:
     period_frames: Frames
     ports: frozenset[PortName] = frozenset()
     wires: frozenset[Wire] = frozenset()
+    refused: frozenset[Wire] = frozenset()
     xruns: int = 0
     dsp_load: float = 0.0

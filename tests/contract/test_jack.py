@@ -401,3 +401,27 @@ def test_a_wire_whose_port_has_gone_is_not_done() -> None:
     gone = Wire(PortName("link-bob:receive_1"), WIRE.destination)
     changes.note(gone, 10.0, made=True)
     assert changes.applied(graph_of(), 10.0).wires == frozenset()
+
+
+@pytest.mark.real
+async def test_a_client_that_takes_no_part_yet_is_refused_once_and_wired_when_it_does(
+    jackd: Jackd, real_jack: JackDoor, rings: Rings
+) -> None:
+    ends = Wire(PortName("system:capture_1"), PortName("idle:in"))
+    jackd.start()
+    await holds(lambda: graph_has(real_jack, port="system:capture_1"), 5)
+    with jackclient.Client("idle", servername=jackd.name) as idle:
+        idle.deactivate()
+        idle.inports.register("in")
+        await holds(lambda: graph_has(real_jack, port="idle:in"), 5)
+        with pytest.raises(Unavailable):
+            await real_jack.connect(ends)
+        assert (await there(real_jack)).refused == {ends}
+        idle.activate()
+
+        async def wanted_again() -> bool:
+            return not (await there(real_jack)).refused
+
+        await holds(wanted_again, 2)
+        await real_jack.connect(ends)
+        assert ends in (await there(real_jack)).wires
