@@ -108,16 +108,17 @@ class Elector:
 
     async def run(self) -> None:
         """Take part in the election until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
                 early, self._early = self._early, []
                 for send in early:
                     self._send(send.to, send.message)
                 self.post(Woke())
                 await asyncio.get_running_loop().create_future()
-        finally:
-            self._end()
+            finally:
+                # Before the group waits for what is under way: it takes no more.
+                self._end()
 
     def post(self, event: Event) -> None:
         """Take an event in and do what follows from it."""
