@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.doors import Clock, Store
+from sessiond.core.argv import bind_port, link_client
 from sessiond.core.changes import Observed
 from sessiond.core.clockcheck import ClockVerdict
 from sessiond.core.conditions import Condition
@@ -166,15 +167,11 @@ class Host:
         )
 
     def _busy_ports(self) -> frozenset[UdpPort]:
-        doc = self.document
-        ends = [(link, link.peer_of(self.name)) for link in doc.links] if doc else []
-        return frozenset(
-            link.udp_port
-            for link, peer in ends
-            if peer is not None
-            and peer in self.observed.links
-            and self.observed.links[peer].port_busy
-        )
+        """Return the ports that our links could not bind: as they were started."""
+        busy = (peer for peer, seen in self.observed.links.items() if seen.port_busy)
+        states = (self.lifecycles.get(ProcName(link_client(peer))) for peer in busy)
+        ports = (bind_port(state.plan.argv) for state in states if state is not None)
+        return frozenset(port for port in ports if port is not None)
 
     def hears_station(self) -> bool:
         """Tell whether Icecast answered lately."""

@@ -14,7 +14,7 @@ from sessiond.core.lifecycle import SpawnFailed
 from sessiond.core.linkstats import LinkSeen, read_log
 from sessiond.core.mixmatrix import MixReport
 from sessiond.core.onair import MountSeen
-from sessiond.core.proc import ProcSeen
+from sessiond.core.proc import ProcIdentity, ProcSeen
 from sessiond.core.sourcing import SourceOrder, SourceReport
 from sessiond.core.wires import MIXDOWN
 from sessiond.errors import SessiondError
@@ -51,13 +51,16 @@ class Observer:
         self._mounts = mounts
         self._links: dict[ProcName, LinkSeen] = {}
         self._read: dict[ProcName, int] = {}
+        self._told_by: dict[ProcName, ProcIdentity] = {}
         self.failed: dict[ProcName, SpawnFailed] = {}
         self.ordered: dict[ProcName, SourceOrder] = {}
 
     def forget(self, name: ProcName) -> None:
-        """Drop what was gathered of a process that has ended."""
-        self._links.pop(name, None)
-        self._read.pop(name, None)
+        """Drop what was gathered of a process that has ended.
+
+        What a link's log said stays until its next process: a busy port is to be
+        told for as long as the link rests.
+        """
         self.ordered.pop(name, None)
 
     async def gather(self) -> Observed:
@@ -97,14 +100,16 @@ class Observer:
         self, procs: Mapping[ProcName, ProcSeen]
     ) -> Mapping[HostName, LinkSeen]:
         now = self._clock.now()
-        for name in procs:
-            if name.startswith(LINK):
-                text, offset = self._procs.read_log(name, self._read.get(name, 0))
-                seen = self._links.get(name, LinkSeen())
-                self._links[name] = read_log(seen, text, now)
-                self._read[name] = offset
+        for name, proc in procs.items():
+            if not name.startswith(LINK):
+                continue
+            if self._told_by.get(name) != proc.identity:
+                self._told_by[name] = proc.identity
+                self._links[name], self._read[name] = LinkSeen(), 0
+            text, offset = self._procs.read_log(name, self._read[name])
+            self._links[name] = read_log(self._links[name], text, now)
+            self._read[name] = offset
         return {
             HostName(name.removeprefix(LINK)): seen
             for name, seen in self._links.items()
-            if name in procs
         }

@@ -94,6 +94,14 @@ def jacktrip_argv(
     )
 
 
+def bind_port(argv: tuple[str, ...]) -> UdpPort | None:
+    """Return the UDP port that a link with these arguments binds; None for others."""
+    try:
+        return UdpPort(int(argv[argv.index("--bindport") + 1]))
+    except ValueError:
+        return None
+
+
 def own_argv(
     setup: HostSetup, program: Program, name: ProcName, socket: str
 ) -> tuple[str, ...]:

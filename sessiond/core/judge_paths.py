@@ -54,7 +54,8 @@ def link_conditions(
 def _link(
     view: SessionView, link: LinkPort, peer: HostName, seen: LinkSeen, now: Seconds
 ) -> Iterable[Condition]:
-    if seen.port_busy:
+    mine = view.facts.get(view.me)
+    if mine is not None and link.udp_port in mine.busy_ports:
         yield error(
             Reason.UDP_PORT_BUSY,
             f"UDP port {link.udp_port} of the link to {peer} is taken on {view.me} by "
@@ -64,7 +65,6 @@ def _link(
         )
     up = seen.state(now) is LinkState.UP
     if seen.mismatch:
-        mine = view.facts.get(view.me)
         ours = (
             f"{mine.rate_hz} Hz and {mine.period_frames} frames" if mine else "another"
         )

@@ -5,6 +5,7 @@ import pytest
 from sessiond.core.argv import (
     JACKD_ENV,
     QT_ENV,
+    bind_port,
     icecast_argv,
     jack_env,
     jackd_argv,
@@ -96,3 +97,9 @@ def test_jacks_clients_are_led_to_our_server_and_start_none() -> None:
 def test_headless_hosts_need_neither_a_session_bus_nor_a_display() -> None:
     assert JACKD_ENV == {"JACK_NO_AUDIO_RESERVATION": "1"}
     assert QT_ENV == {"QT_QPA_PLATFORM": "offscreen"}
+
+
+def test_a_links_port_is_read_back_from_its_arguments() -> None:
+    argv = jacktrip_argv(BOB, None, UdpPort(4467), LINKS)
+    assert bind_port(argv) == 4467
+    assert bind_port(icecast_argv("/run/x.xml")) is None

@@ -17,7 +17,7 @@ from sessiond.core.spec import BroadcastSettings, Codec
 from sessiond.core.stamped import Member, StampedSpec, Station
 from sessiond.core.status import ClockStatus, Verdict
 from sessiond.core.view import SessionView
-from sessiond.units import Frames, Hertz, HostName, PortName, ProcName, Seconds
+from sessiond.units import Frames, Hertz, HostName, PortName, ProcName, Seconds, UdpPort
 from tests.core.examples import (
     ALICE,
     BOB,
@@ -97,6 +97,11 @@ def linked(seen: LinkSeen) -> World:
     return seeing(links={BOB: seen})
 
 
+def port_taken(port: int) -> World:
+    world = alice_hears(busy_ports=frozenset({UdpPort(port)}))
+    return replace(world, observed=linked(LinkSeen(port_busy=True)).observed)
+
+
 def source(state: SourceState, **fields: object) -> World:
     report = SourceReport(path=mount().path, state=state, detail="No.")
     return seeing(sources={MIX: replace(report, **fields)})  # type: ignore[arg-type]
@@ -158,7 +163,7 @@ CASES: Final[Mapping[Reason, tuple[World, Severity, str]]] = {
         LIAR,
     ),
     Reason.LINK_DOWN: (linked(SILENT), WARNING, "from bob"),
-    Reason.UDP_PORT_BUSY: (linked(LinkSeen(port_busy=True)), ERROR, "4464"),
+    Reason.UDP_PORT_BUSY: (port_taken(4464), ERROR, "4464"),
     Reason.PROC_BACKING_OFF: (
         living(BackingOff(plan=LINK, until=NOW, failures=2, complaint="it broke")),
         WARNING,
