@@ -218,11 +218,11 @@ class Operator:
         """As `AgentApi.apply`."""
         spec = checked(spec)
         membership = self._in_session(spec.name)
+        running = self._running(membership)
         if not self._may_stamp(membership):
             return await self._pass_on(
                 membership, lambda agent: agent.apply(spec, passwords, based_on)
             )
-        running = self._running(membership)
         if based_on is not None and based_on != running.stamp:
             raise Refused(
                 f"{spec.name} has changed since: it runs {running.stamp}, your file "
@@ -302,11 +302,11 @@ class Operator:
     ) -> Stamp:
         """As `AgentApi.gain`."""
         membership = self._in_session(session)
+        running = self._running(membership)
         if not self._may_stamp(membership):
             return await self._pass_on(
                 membership, lambda agent: agent.gain(session, mount, host, gain)
             )
-        running = self._running(membership)
         spec = with_gain(running.spec, mount, host, gain)
         return await membership.elector.stamp(
             replace(running, spec=spec), based_on=running.stamp
