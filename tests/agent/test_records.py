@@ -1,0 +1,165 @@
+from pathlib import Path
+
+import pytest
+
+from agent.host import Host
+from agent.records import (
+    HOME,
+    IDENTITY,
+    PROCS,
+    SECRETS,
+    Home,
+    adopt,
+    load_home,
+    load_identity,
+    load_secrets,
+    remember,
+    save,
+    save_records,
+    save_secrets,
+    set_muted,
+)
+from sessiond.core.configfile import AgentConfig
+from sessiond.core.procstates import Running, Starting
+from sessiond.core.stamped import Secrets
+from sessiond.errors import Unavailable
+from sessiond.units import HostName, MountPath, ProcName, Seconds, SessionName
+from tests.core.examples import NOW, setup
+from tests.core.test_lifecycle import PLAN
+from tests.support.fakes import FakeClock, FakeMachine, FakeProcs, FakeStore
+
+JAM = SessionName("jam")
+LINK = PLAN.name
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FakeStore:
+    return FakeStore(tmp_path)
+
+
+@pytest.fixture
+def host(store: FakeStore) -> Host:
+    config = AgentConfig(
+        name=HostName("alice"), state_dir="/state", advertise="10.0.0.1"
+    )
+    return Host(
+        config=config,
+        id=load_identity(store),
+        setup=setup(),
+        clock=FakeClock(),
+        store=store,
+        boot_id="boot-1",
+    )
+
+
+def test_an_identity_is_made_once_and_kept(store: FakeStore) -> None:
+    made = load_identity(store)
+    assert len(made) == 32
+    assert load_identity(store) == made
+
+
+def test_two_hosts_have_two_identities(store: FakeStore, tmp_path: Path) -> None:
+    assert load_identity(store) != load_identity(FakeStore(tmp_path))
+
+
+def test_an_identity_that_can_not_be_kept_is_an_error_at_the_start(
+    store: FakeStore,
+) -> None:
+    store.full = True
+    with pytest.raises(Unavailable):
+        load_identity(store)
+
+
+async def test_what_lives_is_adopted_by_the_next_agent(
+    host: Host, store: FakeStore
+) -> None:
+    machine = FakeMachine()
+    before = FakeProcs(machine=machine)
+    await before.spawn(PLAN)
+    host.lifecycles = {LINK: Starting(plan=PLAN, since=NOW)}
+    save_records(host, before)
+    before.close()
+    after = FakeProcs(machine=machine)
+    assert adopt(store, after) == {LINK: Running(plan=PLAN, since=Seconds(0))}
+    assert LINK in after.seen()
+    after.close()
+
+
+async def test_what_has_ended_meanwhile_is_not_adopted(
+    host: Host, store: FakeStore
+) -> None:
+    machine = FakeMachine()
+    before = FakeProcs(machine=machine)
+    await before.spawn(PLAN)
+    host.lifecycles = {LINK: Running(plan=PLAN, since=NOW)}
+    save_records(host, before)
+    before.end(LINK, 1)
+    before.close()
+    after = FakeProcs(machine=machine)
+    assert adopt(store, after) == {}
+    assert after.seen() == {}
+
+
+def test_what_never_started_leaves_no_record(host: Host, store: FakeStore) -> None:
+    host.lifecycles = {LINK: Starting(plan=PLAN, since=NOW)}
+    save_records(host, FakeProcs())
+    assert adopt(store, FakeProcs()) == {}
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xff\xff", b"nonsense"])
+def test_records_that_can_not_be_read_prove_nothing(
+    store: FakeStore, content: bytes | None
+) -> None:
+    for name in (PROCS, HOME, SECRETS):
+        if content is not None:
+            store.save(name, content)
+    assert adopt(store, FakeProcs()) == {}
+    assert load_home(store) is None
+    assert load_secrets(store) is None
+
+
+def test_home_is_where_the_agent_ran_and_what_its_owner_said(
+    host: Host, store: FakeStore
+) -> None:
+    assert load_home(store) is None
+    host.left, host.consented = "jam", True
+    set_muted(host, muted=True)
+    assert load_home(store) == Home(
+        boot_id="boot-1", advertise="10.0.0.1", muted=True, consented=True, left="jam"
+    )
+    host.consented = False
+    remember(host)
+    found = load_home(store)
+    assert found is not None
+    assert not found.consented
+
+
+def test_passwords_come_back_as_they_went_and_say_whose_they_are(
+    host: Host, store: FakeStore
+) -> None:
+    secrets = Secrets(source="a", admin="ä ö", mounts={MountPath("/x.ogg"): "#@^%"})
+    save_secrets(host, JAM, secrets)
+    assert (host.secrets, host.secrets_of) == (secrets, JAM)
+    found = load_secrets(store)
+    assert found is not None
+    assert (found.session, found.secrets) == (JAM, secrets)
+
+
+def test_passwords_that_can_not_be_stored_are_not_used(
+    host: Host, store: FakeStore
+) -> None:
+    store.full = True
+    with pytest.raises(Unavailable):
+        save_secrets(host, JAM, Secrets(source="new"))
+    assert (host.secrets, host.secrets_of) == (Secrets(), "")
+
+
+def test_a_full_disk_is_a_condition_until_there_is_room(
+    host: Host, store: FakeStore
+) -> None:
+    store.full = True
+    save(host, IDENTITY, b"x")
+    assert "disk is full" in host.store_error
+    store.full = False
+    save(host, ProcName("other"), b"x")
+    assert host.store_error == ""

@@ -1,0 +1,150 @@
+from dataclasses import replace
+
+from agent.roster import FORGET_AFTER, MOST_FOUND
+from sessiond.core.facts import HostFacts
+from sessiond.core.status import HostSighting
+from sessiond.units import Address, HostId, HostName, Seconds
+from sessiond.wire.peer_messages import HelloReply, HelloRequest
+from tests.agent.band import SOON, Agent, band
+from tests.core.examples import ALICE, BOB
+from tests.support.eventually import aeventually
+from tests.support.fakes import FakeClock
+
+NOBODY = Address("127.0.0.1:1")
+
+
+def stranger(number: int, name: str = "dave") -> HelloReply:
+    host_id = HostId(f"{number:032x}")
+    address = Address(f"10.0.{number // 250}.{number % 250}:7700")
+    return HelloReply(
+        sighting=HostSighting(name=HostName(name), id=host_id, address=address),
+        facts=HostFacts(name=HostName(name), id=host_id, address=address),
+    )
+
+
+def names(agent: Agent) -> list[str]:
+    return sorted(one.sighting.name for one in agent.roster.found().values())
+
+
+async def test_agents_on_one_network_find_each_other() -> None:
+    async with band() as opened:
+        alice, bob, carol = await opened.trio()
+        for agent in (alice, bob, carol):
+            await aeventually(
+                lambda: names(agent) == ["alice", "bob", "carol"],  # noqa: B023
+                within=SOON,
+            )
+
+
+async def test_an_agent_that_says_hello_is_asked_back() -> None:
+    async with band() as opened:
+        opened.network.blocked = False
+        alice = await opened.add("alice", start=False)
+        bob = await opened.add("bob", start=False)
+        alice.roster.discovery = bob.roster.discovery = None
+        found = await alice.roster.ask(bob.address)
+        assert found is not None
+        assert found.sighting.id == bob.host.id
+        assert bob.roster.candidates() == {alice.address}
+
+
+async def test_a_sighting_is_a_hint_until_somebody_answers_there() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        alice.roster.hint(NOBODY)
+        assert alice.roster.candidates() == {NOBODY}
+        await alice.roster.ask_all(alice.roster.candidates())
+        assert names(alice) == ["alice"]
+
+
+async def test_this_agent_is_always_there_and_never_asked() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        alice.roster.note(alice.roster.introduce())
+        assert names(alice) == ["alice"]
+        assert alice.roster.candidates() == frozenset()
+
+
+async def test_namesakes_are_told_with_their_addresses() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        for number in (2, 1):
+            alice.roster.note(stranger(number, "bob"))
+        assert alice.roster.namesakes() == {BOB: ("10.0.0.1:7700", "10.0.0.2:7700")}
+        assert len(alice.roster.named(BOB)) == 2
+        assert len(alice.roster.named(ALICE)) == 1
+
+
+async def test_who_moved_is_known_at_the_new_address_only() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        first = stranger(1)
+        alice.roster.note(first)
+        moved = replace(first.sighting, address=Address("10.9.9.9:7700"))
+        alice.roster.note(replace(first, sighting=moved))
+        (dave,) = alice.roster.named(HostName("dave"))
+        assert dave.sighting.address == "10.9.9.9:7700"
+
+
+async def test_strangers_can_not_fill_the_roster_or_its_hints() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        for number in range(MOST_FOUND + 20):
+            alice.roster.note(stranger(number))
+            alice.roster.hint(stranger(number).sighting.address)
+        assert len(alice.roster.found()) == MOST_FOUND + 1
+        assert len(alice.roster.candidates()) == MOST_FOUND
+        known = stranger(0)
+        alice.roster.note(known)
+        assert known.sighting.id in alice.roster.found()
+
+
+async def test_who_does_not_answer_any_more_is_forgotten() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        clock = FakeClock()
+        alice.roster._clock = clock
+        alice.roster.note(stranger(1))
+        clock.advance(FORGET_AFTER)
+        alice.roster._drop_old()
+        assert len(alice.roster.found()) == 2
+        clock.advance(1)
+        alice.roster._drop_old()
+        assert names(alice) == ["alice"]
+
+
+async def test_an_agent_that_is_known_is_not_asked_at_every_look() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        clock = FakeClock()
+        alice.roster._clock = clock
+        address = stranger(1).sighting.address
+        alice.roster.hint(address)
+        assert alice.roster._due() == [address]
+        alice.roster._asked[address] = clock.now()
+        clock.advance(1.9)
+        assert alice.roster._due() == []
+        clock.advance(0.2)
+        assert alice.roster._due() == [address]
+        alice.roster.note(stranger(1))
+        alice.roster._asked[address] = clock.now()
+        clock.advance(14)
+        assert alice.roster._due() == []
+        clock.advance(2)
+        assert alice.roster._due() == [address]
+
+
+async def test_a_hello_from_a_stranger_without_a_name_is_answered() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        reply = await alice.peering.hello(HelloRequest(sender=None))
+        assert reply.sighting.name == ALICE
+        assert alice.roster.candidates() == frozenset()
+
+
+async def test_a_line_to_nobody_answers_none_in_time() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        began = alice.host.clock.now()
+        assert await alice.roster.ask(NOBODY) is None
+        assert alice.host.clock.now() - began < Seconds(5.0)
