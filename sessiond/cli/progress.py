@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sessiond.core.election import Liveness
+from sessiond.core.liveness import Liveness
 from sessiond.core.status import (
     LinkState,
     MountState,

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sessiond.core.conditions import Condition, Severity
-from sessiond.core.election import Liveness
+from sessiond.core.liveness import Liveness
 from sessiond.core.status import (
     ClockStatus,
     Finding,

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from sessiond.core.conditions import Severity
-from sessiond.core.election import Liveness
 from sessiond.core.facts import HostFacts
+from sessiond.core.liveness import Liveness
 from sessiond.core.onair import MountSeen
 from sessiond.core.spec import MountSpec
 from sessiond.core.stamped import LinkPort, StampedSpec, Station

@@ -10,7 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from sessiond.core.conditions import Condition
-from sessiond.core.election import Liveness, Role
+from sessiond.core.holder import Role
+from sessiond.core.liveness import Liveness
 from sessiond.core.spec import Codec
 from sessiond.core.stamped import Stamp
 from sessiond.units import (

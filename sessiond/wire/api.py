@@ -1,6 +1,6 @@
-"""What an agent answers, as Protocols over plain values.
+"""What an agent answers people, as a Protocol over plain values.
 
-`agent.service` implements them; `server` puts gRPC in front, `client` calls them.
+`agent.service` implements it; `server` puts gRPC in front, `client` calls it.
 Every method may raise a `SessiondError`, which reaches the caller as it is; any
 other exception is a bug and reaches the caller as a broken agent.
 """
@@ -10,14 +10,8 @@ from typing import Protocol
 
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
-from sessiond.core.status import Finding, HostSighting, HostStatus, SessionStatus
+from sessiond.core.status import Finding, HostSighting, SessionStatus
 from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
-from sessiond.wire.peer_messages import (
-    ConsiderRequest,
-    HelloReply,
-    HelloRequest,
-    PeerEnvelope,
-)
 
 
 class AgentApi(Protocol):
@@ -91,41 +85,4 @@ class AgentApi(Protocol):
 
     async def doctor(self) -> tuple[Finding, ...]:
         """Look this host over."""
-        ...
-
-
-class PeerApi(Protocol):
-    """What agents ask of one another."""
-
-    async def hello(self, request: HelloRequest) -> HelloReply:
-        """Say who answers here."""
-        ...
-
-    async def tell(self, envelope: PeerEnvelope) -> PeerEnvelope:
-        """Take election messages and return what there is to answer.
-
-        Raises:
-            Refused: The envelope is meant for an agent of another id.
-        """
-        ...
-
-    async def consider(self, request: ConsiderRequest) -> None:
-        """Return if this host is free and fit for a session.
-
-        Raises:
-            Refused: It is busy in another one, or set up otherwise.
-            Broken: It lacks a program.
-        """
-        ...
-
-    async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:
-        """Store Icecast's passwords for a session that this host is a member of."""
-        ...
-
-    async def report(self, session: SessionName) -> HostStatus:
-        """Return this host's own status."""
-        ...
-
-    async def mute(self, session: SessionName, *, muted: bool) -> None:
-        """Close or open this host's inputs, as another member's owner asks."""
         ...

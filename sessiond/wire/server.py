@@ -20,8 +20,9 @@ from sessiond.wire.address import (
     WireAddress,
     parse_address,
 )
-from sessiond.wire.api import AgentApi, PeerApi
+from sessiond.wire.api import AgentApi
 from sessiond.wire.channel import LARGEST_MESSAGE
+from sessiond.wire.peer_api import PeerApi
 from sessiond.wire.servicing import Handlers, OnFault, agent_handlers, peer_handlers
 
 __all__ = ["OnFault", "Server", "open_server"]

@@ -10,7 +10,7 @@ from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.core.status import HostStatus, SessionStatus
 from sessiond.errors import Broken, SessiondError
 from sessiond.wire import methods, peer_methods
-from sessiond.wire.api import AgentApi, PeerApi
+from sessiond.wire.api import AgentApi
 from sessiond.wire.codes import failure_of
 from sessiond.wire.convert import decode, encode
 from sessiond.wire.messages import (
@@ -28,6 +28,7 @@ from sessiond.wire.messages import (
     StopRequest,
 )
 from sessiond.wire.methods import Method
+from sessiond.wire.peer_api import PeerApi
 from sessiond.wire.peer_messages import (
     ConsiderRequest,
     GiveSecretsRequest,

@@ -6,9 +6,10 @@ import pytest
 from sessiond.core.mistakes import BadFile
 from sessiond.errors import Broken, Refused, SessiondError, Unavailable
 from sessiond.units import Seconds
-from sessiond.wire.api import AgentApi, PeerApi
+from sessiond.wire.api import AgentApi
 from sessiond.wire.client import AgentClient
 from sessiond.wire.codes import DETAIL_KEY, Attempt, error_of, failure_of
+from sessiond.wire.peer_api import PeerApi
 from tests.wire.answerers import Agent, Peer
 
 AGENT = "The agent at radio:7700"

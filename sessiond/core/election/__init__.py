@@ -86,7 +86,6 @@ from sessiond.core.election.messages import (
     Heartbeat,
     HeartbeatAck,
     Hello,
-    Liveness,
     MemberSeen,
     Message,
     Presence,
@@ -99,6 +98,7 @@ from sessiond.core.election.messages import (
 from sessiond.core.election.state import ElectionState, ElectorConfig, Why
 from sessiond.core.election.step import start, step
 from sessiond.core.holder import HolderLabel, Role
+from sessiond.core.liveness import Liveness
 
 __all__ = [
     "AbilityChanged",

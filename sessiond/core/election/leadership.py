@@ -12,10 +12,11 @@ from sessiond.core.election.members import (
     seen,
     timers,
 )
-from sessiond.core.election.messages import Liveness, MemberSeen
+from sessiond.core.election.messages import MemberSeen
 from sessiond.core.election.right import led_by_another
 from sessiond.core.election.state import ElectionState, Leading, Why
 from sessiond.core.holder import Role
+from sessiond.core.liveness import Liveness
 from sessiond.core.stamped import StampedSpec
 from sessiond.units import HostName, Seconds, Term
 

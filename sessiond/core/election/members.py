@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from sessiond.core.election.messages import Liveness, MemberSeen, Presence
+from sessiond.core.election.messages import MemberSeen, Presence
 from sessiond.core.election.state import LAN, TIMERS, ElectionState, Leading, Timers
+from sessiond.core.liveness import Liveness
 from sessiond.core.stamped import StampedSpec
 from sessiond.units import HostName, Seconds
 

@@ -7,16 +7,9 @@ who is alive, who is able and whose document is older.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sessiond.core.liveness import Liveness
 from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.units import HostName, Seconds, Term
-
-
-class Liveness(StrEnum):
-    """How long a member has been silent."""
-
-    ALIVE = "alive"
-    SUSPECT = "suspect"
-    GONE = "gone"
 
 
 class Refusal(StrEnum):
