@@ -1,0 +1,233 @@
+"""What agents answer each other, and what strangers get."""
+
+from dataclasses import replace
+
+import pytest
+
+from sessiond.core.election import DocumentOffer, Hello, Message, Presence
+from sessiond.core.settle import first_document
+from sessiond.core.stamped import Member, Secrets, Stamp, StampedSpec
+from sessiond.errors import Refused
+from sessiond.units import HostId, HostName, Seconds, SessionName, Term
+from sessiond.wire.peer_messages import (
+    ConsiderRequest,
+    PeerEnvelope,
+    Timestamps,
+    WallSeconds,
+)
+from tests.agent.band import JAM, SOON, Agent, Band, band, jam
+from tests.core.examples import ALICE, BOB, CAROL, facts
+from tests.support.eventually import aeventually
+
+OTHER = SessionName("other")
+BOBS_ID = HostId("b" * 32)
+
+
+def offered(*names: HostName, stopped: bool = False) -> StampedSpec:
+    doc = first_document(jam(*names), {}, None)
+    return replace(doc, stamp=Stamp(Term(1), 1), stopped=stopped)
+
+
+def offer(doc: StampedSpec) -> DocumentOffer:
+    return DocumentOffer(term=Term(1), presence=Presence(stamp=doc.stamp), document=doc)
+
+
+def envelope(*messages: Message, session: str = JAM, **fields: object) -> PeerEnvelope:
+    given = {
+        "sender_name": BOB,
+        "sender_id": BOBS_ID,
+        "receiver_id": None,
+        "session": session,
+        "messages": messages,
+        "facts": (facts(BOB, id=BOBS_ID),),
+        "times": None,
+    }
+    return PeerEnvelope(**(given | fields))  # type: ignore[arg-type]
+
+
+def hello() -> Hello:
+    return Hello(term=Term(1), presence=Presence(stamp=Stamp(Term(1), 1)))
+
+
+async def invited(opened: Band, doc: StampedSpec | None = None) -> Agent:
+    """Return an agent that bob has offered a session to."""
+    alice = await opened.add("alice")
+    await alice.peering.tell(envelope(offer(doc or offered(ALICE, BOB))))
+    return alice
+
+
+async def test_who_is_offered_a_session_that_names_it_joins_and_begins() -> None:
+    async with band() as opened:
+        alice = await invited(opened)
+        assert alice.document.spec == jam()
+        assert alice.host.peer_facts[BOB].id == BOBS_ID
+        await aeventually(lambda: "link-bob" in alice.host.lifecycles, within=SOON)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        hello(),
+        offer(offered(BOB, CAROL)),
+        offer(offered(ALICE, BOB, stopped=True)),
+        offer(
+            replace(
+                offered(ALICE, BOB),
+                members=(Member(name=ALICE, id=HostId("a" * 32)), Member(name=BOB)),
+            )
+        ),
+    ],
+)
+async def test_who_is_not_invited_joins_nothing(message: Message) -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        with pytest.raises(Refused, match="is not in jam"):
+            await alice.peering.tell(envelope(message))
+        assert alice.sessions.current() is None
+        assert alice.host.peer_facts == {}
+
+
+async def test_a_member_of_one_session_refuses_another_and_names_its_own() -> None:
+    async with band() as opened:
+        alice = await invited(opened)
+        with pytest.raises(Refused, match="alice is in the session jam"):
+            await alice.peering.tell(
+                envelope(offer(offered(ALICE, BOB)), session=OTHER)
+            )
+
+
+async def test_whoever_has_left_comes_back_only_when_the_owner_says_so() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        alice.host.left = JAM
+        invitation = envelope(offer(offered(ALICE, BOB)))
+        with pytest.raises(Refused, match="has left jam"):
+            await alice.peering.tell(invitation)
+        await alice.service.resume()
+        await alice.peering.tell(invitation)
+        assert alice.document.spec.name == JAM
+
+
+async def test_a_message_for_somebody_else_is_refused() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        meant = envelope(hello(), receiver_id=HostId("c" * 32))
+        with pytest.raises(Refused, match="not the one that was meant"):
+            await alice.peering.tell(meant)
+
+
+@pytest.mark.parametrize(
+    ("name", "host_id"), [(CAROL, BOBS_ID), (BOB, HostId("e" * 32))]
+)
+async def test_a_stranger_and_an_impostor_are_no_members(
+    name: HostName, host_id: HostId
+) -> None:
+    async with band() as opened:
+        doc = offered(ALICE, BOB)
+        doc = replace(doc, members=(Member(name=ALICE), Member(name=BOB, id=BOBS_ID)))
+        alice = await invited(opened, doc)
+        before = dict(alice.host.peer_facts)
+        forged = envelope(
+            hello(),
+            sender_name=name,
+            sender_id=host_id,
+            facts=(facts(name, id=host_id),),
+        )
+        with pytest.raises(Refused, match="is no member of jam"):
+            await alice.peering.tell(forged)
+        assert alice.host.peer_facts == before
+
+
+async def test_an_answer_carries_the_four_timestamps() -> None:
+    async with band() as opened:
+        alice = await invited(opened)
+        sent = Timestamps(transmit=WallSeconds(5.0))
+        reply = await alice.peering.tell(envelope(hello(), times=sent))
+        assert reply.times is not None
+        assert reply.times.originate == 5.0
+        assert reply.times.receive is not None
+        assert reply.times.receive <= reply.times.transmit
+        assert [f.name for f in reply.facts] == [ALICE]
+
+
+async def test_a_free_host_can_be_asked_for_and_a_busy_one_names_its_session() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        blank = first_document(jam(), {}, None)
+        asked = ConsiderRequest(session=JAM, host=ALICE, stamped=blank)
+        await alice.peering.consider(asked)
+        await alice.peering.tell(envelope(offer(offered(ALICE, BOB))))
+        for request in (
+            asked,
+            replace(asked, stamped=None),
+            replace(asked, session=OTHER, stamped=offered(ALICE, BOB)),
+        ):
+            with pytest.raises(Refused, match="alice is busy in the session jam"):
+                await alice.peering.consider(request)
+        await alice.peering.consider(replace(asked, stamped=offered(ALICE, BOB)))
+
+
+async def test_passwords_are_taken_for_the_present_session_alone() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        secrets = Secrets(source="hackme")
+        with pytest.raises(Refused, match="is not in the session jam"):
+            await alice.peering.give_secrets(JAM, secrets)
+        await alice.peering.tell(envelope(offer(offered(ALICE, BOB))))
+        with pytest.raises(Refused, match="is not in the session other"):
+            await alice.peering.give_secrets(OTHER, secrets)
+        for _ in range(2):
+            await alice.peering.give_secrets(JAM, secrets)
+        assert (alice.host.secrets, alice.host.secrets_of) == (secrets, JAM)
+
+
+async def test_reports_and_mutes_are_for_members_of_the_session() -> None:
+    async with band() as opened:
+        alice = await invited(opened)
+        report = await alice.peering.report(JAM)
+        assert (report.name, report.session) == (ALICE, JAM)
+        await alice.peering.mute(JAM, muted=True)
+        assert alice.host.muted
+        with pytest.raises(Refused, match="is not in the session other"):
+            await alice.peering.report(OTHER)
+        with pytest.raises(Refused, match="is not in the session other"):
+            await alice.peering.mute(OTHER, muted=False)
+        assert alice.host.muted
+
+
+async def test_a_message_to_a_renamed_agent_is_lost_and_harms_nobody() -> None:
+    async with band() as opened:
+        alice = await invited(opened)
+        carol = await opened.add("carol")
+        membership = alice.sessions.current()
+        assert membership is not None
+        alice.host.peer_facts[BOB] = facts(BOB, id=BOBS_ID, address=carol.address)
+        assert await membership.lines.tell(BOB, hello()) == ()
+        assert await membership.lines.tell(HostName("dave"), hello()) == ()
+
+
+async def test_a_line_that_stays_silent_is_renewed_and_goes_on() -> None:
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        await opened.formed(jam(), alice, bob)
+        membership = alice.sessions.current()
+        assert membership is not None
+        nowhere = facts(BOB, id=bob.host.id, address="127.0.0.1:1")
+        before = alice.host.peer_facts[BOB]
+        alice.host.peer_facts[BOB] = nowhere
+        for _ in range(3):
+            assert await membership.lines.tell(BOB, hello()) == ()
+        alice.host.peer_facts[BOB] = before
+        await aeventually(
+            lambda: alice.host.peer_offsets.keys() | bob.host.peer_offsets.keys(),
+            within=SOON,
+        )
+
+
+async def test_clocks_of_hosts_on_one_machine_agree() -> None:
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        leader = await opened.formed(jam(), alice, bob)
+        await aeventually(lambda: bool(leader.host.peer_offsets), within=SOON)
+        ((offset, bound),) = leader.host.peer_offsets.values()
+        assert abs(offset) <= bound < Seconds(1.0)
