@@ -7,6 +7,7 @@ here. A failed effect is seen by the next turn; nothing is remembered of it othe
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from signal import SIGHUP
 from typing import Final, assert_never
 
 import structlog
@@ -170,8 +171,12 @@ class Reconciler:
             self._remove_station()
         if plan.station is None or ProcName("icecast") not in self._host.observed.procs:
             return
-        if self._prepare_station():
-            self._procs.signal(ProcName("icecast"), 1)
+        try:
+            if self._prepare_station():
+                self._procs.signal(ProcName("icecast"), SIGHUP)
+        except SessiondError as e:
+            # A full disk, say: Icecast goes on with what it has read.
+            _log.warning("station.stale", why=e.sentence)
 
     def _around(self, now: Seconds) -> Circumstances:
         since = self._host.jack_since
