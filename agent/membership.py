@@ -285,22 +285,31 @@ class Membership:
             Whether a member that is there has still to get them.
         """
         host = self._host
-        # Before there is a leader whoever has them, the creator, gives them.
-        first = self.elector.leadership.leader is None
-        if host.secrets_of != self.name or not (first or self.leads()):
+        to = self._owed_secrets(doc) if host.secrets_of == self.name else frozenset()
+        if not to:
             self._given.clear()
             return False
         waiting = [
             (member.id, address)
             for member in doc.members
-            if member.name != host.name
-            and _needs_secrets(doc, member.name)
+            if member.name in to
             and member.id is not None
             and self._given.get(member.id) != host.secrets
             and (address := self.lines.address(member.name)) is not None
         ]
         given = [await self._give(*one) for one in waiting]
         return not all(given)
+
+    def _owed_secrets(self, doc: StampedSpec) -> frozenset[HostName]:
+        """Return the members whom this host, if it has the passwords, gives them."""
+        leader = self.elector.leadership.leader
+        # Before there is a leader whoever has them, the creator, gives them to all.
+        if leader is None or self.leads():
+            names = {ref.name for ref in doc.spec.hosts} - {self._host.name}
+            return frozenset(name for name in names if _needs_secrets(doc, name))
+        # A leader that was away at the beginning has none to give, and is not able.
+        facts = self._host.peer_facts.get(leader)
+        return frozenset({leader} if facts and not facts.able else ())
 
     async def _give(self, member: HostId, address: Address) -> bool:
         line = self._roster.line(address)
