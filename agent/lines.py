@@ -60,23 +60,36 @@ class Lines:
             return ()
         except SessiondError:
             # Refused: another agent answers at this address, or it is in another
-            # session; what its mDNS record says will be looked at again.
+            # session; the member may be found elsewhere.
+            self._failures[address] = self._failures.get(address, 0) + 1
             return ()
         self._failures.pop(address, None)
         self.take(reply, sent.times)
         return reply.messages
 
     def address(self, name: HostName) -> Address | None:
-        """Return where a member answers: by its own word, its stamp, or a hello."""
+        """Return where a member answers: by its own word, its stamp, or a hello.
+
+        Where the last calls failed comes after where it may be otherwise: two hosts
+        that both got other addresses know each other's only by a hello.
+        """
+        places = self._places(name)
+        return min(places, key=lambda a: self._failures.get(a, 0), default=None)
+
+    def _places(self, name: HostName) -> list[Address]:
         doc = self._host.document
         member = doc.member(name) if doc else None
         facts = self._host.peer_facts.get(name)
-        if facts is not None:
-            return facts.address
+        proven = member.id if member else None
+        named = [
+            found.sighting.address
+            for found in self._roster.named(name)
+            if proven in (None, found.sighting.id)
+        ]
+        places = [facts.address] if facts else []
         if member is not None and member.address is not None:
-            return member.address
-        named = self._roster.named(name)
-        return named[0].sighting.address if len(named) == 1 else None
+            places.append(member.address)
+        return places + named if len(named) == 1 else places
 
     def envelope(
         self, messages: Sequence[Message], to: HostName, *, times: Timestamps
