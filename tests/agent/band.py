@@ -38,7 +38,7 @@ from sessiond.core.onair import MountSeen
 from sessiond.core.proc import PortsAppear, ProcIdentity, ProcPlan, Program
 from sessiond.core.source_messages import parse_lease, parse_order, report_document
 from sessiond.core.sourcing import SourceOrder, SourceReport, SourceState
-from sessiond.core.spec import SessionSpec
+from sessiond.core.spec import IcecastServer, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets, StampedSpec, Station
 from sessiond.core.view import HostSetup
 from sessiond.errors import Broken, Unavailable
@@ -260,10 +260,17 @@ class Players(FakeProcs):
             self._fall_silent(name)
         super().end(name, exit_code)
 
-    def fall_silent(self) -> None:
-        """Let everything that plays go at once, as in a crash."""
-        for name in tuple(self._owned):
+    def take_over(self, before: "Players") -> None:
+        """Own the children of an agent that has ended."""
+        self.children, self._servers = before.children, before._servers
+        before.close()
+
+    def die(self) -> None:
+        """Let every process end at once, unseen by its agent."""
+        for name, process in self._owned.items():
             self._fall_silent(name)
+            process.exit_code = -9
+        self.close()
 
     def _fall_silent(self, name: ProcName) -> None:
         if name in self.children:
@@ -339,20 +346,42 @@ class Band:
         name: str = "alice",
         *,
         rate_hz: int = 48000,
-        store: FakeStore | None = None,
-        machine: FakeMachine | None = None,
-        boot_id: str = "boot-1",
         start: bool = True,
     ) -> Agent:
-        """Start an agent; give it another's store for a restart."""
-        place = Path(tempfile.mkdtemp(dir=self._folder))
+        """Start an agent on a computer of its own."""
+        store = FakeStore(Path(tempfile.mkdtemp(dir=self._folder)))
+        jack = FakeJackServer(rate_hz)
+        jack.start()
+        agent = self._build(HostName(name), store, FakeMachine(), jack, "boot-1")
+        return await self._begin(agent, start=start)
+
+    async def restart(self, old: Agent) -> Agent:
+        """Start another agent in an agent's place; what still plays goes on."""
+        await self.end(old)
         agent = self._build(
-            HostName(name),
-            store or FakeStore(place),
-            machine or FakeMachine(),
-            FakeJackServer(rate_hz),
-            boot_id,
+            old.host.name, old.store, old.procs.machine, old.jack, old.host.boot_id
         )
+        agent.procs.take_over(old.procs)
+        return await self._begin(agent)
+
+    async def reboot(self, old: Agent) -> Agent:
+        """Start an agent again after its computer booted: nothing plays any more."""
+        await self.crash(old)
+        agent = self._build(old.host.name, old.store, FakeMachine(), old.jack, "boot-2")
+        return await self._begin(agent)
+
+    async def crash(self, agent: Agent) -> None:
+        """End an agent and all that it started at once."""
+        agent.procs.die()
+        await self.end(agent)
+
+    async def end(self, agent: Agent) -> None:
+        """End an agent, if it has not ended; its processes play on."""
+        if agent in self.agents:
+            self.agents.remove(agent)
+            await agent.close()
+
+    async def _begin(self, agent: Agent, *, start: bool = True) -> Agent:
         agent.stack.push_async_callback(agent.roster.close)
         discovery = FakeDiscovery(
             self.network, agent.host.sighting(), agent.roster.look
@@ -360,7 +389,6 @@ class Band:
         await discovery.open()
         agent.stack.push_async_callback(discovery.close)
         agent.roster.discovery = discovery
-        agent.jack.start()
         agent.host.lifecycles = adopt(agent.store, agent.procs)
         await agent.sessions.go_on()
         server = await open_server(
@@ -399,8 +427,7 @@ class Band:
     async def close(self) -> None:
         for agent in self.agents:
             await agent.close()
-            agent.procs.fall_silent()
-            agent.procs.close()
+            agent.procs.die()
 
     def _build(
         self,
@@ -508,6 +535,16 @@ _WALL: Final = SystemWallClock()
 def jam(*names: HostName, **fields: object) -> SessionSpec:
     """Return a session without mounts: it forms without Icecast."""
     return session(names or (ALICE, BOB), **{"mounts": (), "icecast": None, **fields})  # type: ignore[arg-type]
+
+
+def show(
+    names: tuple[HostName, ...] = (ALICE, BOB),
+    mounts: tuple[MountSpec, ...] | None = None,
+    **fields: object,
+) -> SessionSpec:
+    """Return a session whose Icecast nobody has to be looked up for."""
+    radio = IcecastServer(host="127.0.0.1", port=1)
+    return session(names, mounts, **{"icecast": radio, **fields})
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from sessiond.core.spec import HostRef, IcecastServer, SessionSpec
 from sessiond.core.stamped import Secrets, Stamp
 from sessiond.errors import Broken, Refused, Unavailable
 from sessiond.units import Decibels, Hertz, MountPath, Seconds, SessionName, Term
-from tests.agent.band import JAM, SOON, Agent, Band, band, jam
-from tests.core.examples import ALICE, BOB, CAROL, TRIO, mount, session
+from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
+from tests.core.examples import ALICE, BOB, CAROL, TRIO, mount
 from tests.support.eventually import aeventually
 
 NOTHING = Secrets()
@@ -53,7 +53,7 @@ async def test_created_sessions_form_on_every_host_that_is_there() -> None:
 
 async def test_a_second_turn_on_a_formed_session_does_nothing() -> None:
     async with band() as opened:
-        both = await duo(opened, session((ALICE, BOB)))
+        both = await duo(opened, show())
         await aeventually(lambda: MIX in opened.radio.mounts, within=SOON)
         for agent in both:
             agent.tasks[0].cancel()
@@ -183,7 +183,7 @@ async def test_a_wrong_source_password_leaves_nothing_behind() -> None:
         opened.radio.wrong.add("wrong")
         alice, bob = await opened.add("alice"), await opened.add("bob")
         with pytest.raises(Broken, match=r"denies /mix\.ogg"):
-            await alice.service.create(session((ALICE, BOB)), Secrets(source="wrong"))
+            await alice.service.create(show(), Secrets(source="wrong"))
         assert (alice.host.document, bob.host.document) == (None, None)
         assert alice.host.secrets == Secrets()
 
@@ -192,10 +192,10 @@ async def test_a_wrong_admin_password_is_noticed_too() -> None:
     async with band() as opened:
         opened.radio.wrong.add("wrong")
         alice = await opened.add("alice")
-        server = IcecastServer(host="radio.local", admin_user="chief")
+        server = IcecastServer(host="127.0.0.1", admin_user="chief")
         with pytest.raises(Broken, match="does not know chief"):
             await alice.service.create(
-                session((ALICE, BOB), icecast=server),
+                show((ALICE, BOB), icecast=server),
                 Secrets(source="hackme", admin="wrong"),
             )
 
@@ -205,7 +205,7 @@ async def test_an_icecast_that_does_not_answer_is_unavailable() -> None:
         opened.radio.up = False
         alice = await opened.add("alice")
         with pytest.raises(Unavailable, match="does not answer"):
-            await alice.service.create(session((ALICE, BOB)), NOTHING)
+            await alice.service.create(show(), NOTHING)
 
 
 async def test_a_full_disk_is_told_and_no_session_begins() -> None:
@@ -293,18 +293,16 @@ async def test_a_dropped_host_is_free_again() -> None:
 
 async def test_a_session_can_not_move_to_another_kind_of_icecast() -> None:
     async with band() as opened:
-        leader, _ = await duo(opened, session((ALICE, BOB)))
+        leader, _ = await duo(opened, show())
         with pytest.raises(Refused, match="can't move between"):
-            await leader.service.apply(
-                session((ALICE, BOB), icecast=None), NOTHING, None
-            )
+            await leader.service.apply(show((ALICE, BOB), icecast=None), NOTHING, None)
 
 
 async def test_passwords_that_are_left_out_stay_and_new_ones_are_checked() -> None:
     async with band() as opened:
         opened.radio.wrong.add("wrong")
-        leader, other = await duo(opened, session((ALICE, BOB)))
-        more = session((ALICE, BOB), (mount(), mount("/dj1.ogg")))
+        leader, other = await duo(opened, show())
+        more = show((ALICE, BOB), (mount(), mount("/dj1.ogg")))
         own = Secrets(mounts={MountPath("/dj1.ogg"): "wrong"})
         with pytest.raises(Broken, match=r"denies /dj1\.ogg"):
             await leader.service.apply(more, own, None)
@@ -320,13 +318,13 @@ async def test_passwords_that_are_left_out_stay_and_new_ones_are_checked() -> No
 
 async def test_a_mount_comes_and_goes_without_a_restart_of_the_others() -> None:
     async with band() as opened:
-        leader, _ = await duo(opened, session((ALICE, BOB)))
+        leader, _ = await duo(opened, show())
         await aeventually(lambda: MIX in opened.radio.mounts, within=SOON)
         first = opened.radio.mounts[MIX]
-        more = session((ALICE, BOB), (mount(), mount("/dj1.ogg", ALICE)))
+        more = show((ALICE, BOB), (mount(), mount("/dj1.ogg", ALICE)))
         await leader.service.apply(more, NOTHING, None)
         await aeventually(lambda: len(opened.radio.mounts) == 2, within=SOON)
-        await leader.service.apply(session((ALICE, BOB)), NOTHING, None)
+        await leader.service.apply(show(), NOTHING, None)
         await aeventually(lambda: len(opened.radio.mounts) == 1, within=SOON)
         assert opened.radio.mounts[MIX] == first
 
@@ -336,7 +334,7 @@ async def test_a_mount_comes_and_goes_without_a_restart_of_the_others() -> None:
 
 async def test_a_gain_is_a_stamped_revision_that_the_mix_down_follows() -> None:
     async with band() as opened:
-        leader, other = await duo(opened, session((ALICE, BOB)))
+        leader, other = await duo(opened, show())
         stamp = await other.service.gain(JAM, MIX, BOB, Decibels(-6.0))
         assert stamp > Stamp(Term(1), 0)
         await stored(leader, stamp)
@@ -363,7 +361,7 @@ async def test_a_fader_that_is_none_is_refused(
     *, at_leader: bool, path: str, host: str, gain: float, words: str
 ) -> None:
     async with band() as opened:
-        spec = session((ALICE, BOB), (mount(), mount("/dj1.ogg", ALICE)))
+        spec = show((ALICE, BOB), (mount(), mount("/dj1.ogg", ALICE)))
         leader, other = await duo(opened, spec)
         before = leader.document
         asked = leader if at_leader else other
@@ -416,13 +414,11 @@ async def test_a_host_without_a_session_says_so() -> None:
 async def test_without_a_leader_a_change_is_unavailable_and_the_sound_goes_on() -> None:
     async with band() as opened:
         leader, other = await duo(opened)
-        await leader.close()
-        opened.agents.remove(leader)
+        await opened.end(leader)
         with pytest.raises(Unavailable):
             await other.service.apply(jam(), NOTHING, None)
         assert other.jack.wires
-        leader.procs.fall_silent()
-        leader.procs.close()
+        leader.procs.die()
 
 
 # Handing over
@@ -430,7 +426,7 @@ async def test_without_a_leader_a_change_is_unavailable_and_the_sound_goes_on() 
 
 async def test_the_show_is_handed_over_to_whom_the_operator_names() -> None:
     async with band() as opened:
-        leader, other = await duo(opened, session((ALICE, BOB)))
+        leader, other = await duo(opened, show())
         await aeventually(lambda: MIX in opened.radio.mounts, within=SOON)
         name = other.host.name
         assert await leader.service.handover(JAM, name) == name
@@ -465,7 +461,7 @@ async def test_a_stranger_can_not_be_handed_the_show() -> None:
 async def test_after_stop_nothing_of_the_session_is_left_anywhere() -> None:
     async with band() as opened:
         agents = await opened.trio()
-        await opened.formed(session(TRIO), *agents)
+        await opened.formed(show(TRIO), *agents)
         await follower(*agents).service.stop(JAM)
         await aeventually(
             lambda: all(not a.host.lifecycles and a.host.settled for a in agents),

@@ -9,8 +9,8 @@ from sessiond.core.election import Liveness, Role
 from sessiond.core.status import LinkState, MountState, Phase, ProcState
 from sessiond.errors import Refused
 from sessiond.units import MountPath, ProcName
-from tests.agent.band import JAM, SOON, band, jam
-from tests.core.examples import ALICE, BOB, session
+from tests.agent.band import JAM, SOON, band, jam, show
+from tests.core.examples import ALICE, BOB
 from tests.support.eventually import aeventually
 
 MIX = MountPath("/mix.ogg")
@@ -19,7 +19,7 @@ MIX = MountPath("/mix.ogg")
 async def test_everybody_shows_the_same_picture_of_a_session_on_the_air() -> None:
     async with band() as opened:
         alice, bob = await opened.add("alice"), await opened.add("bob")
-        leader = await opened.formed(session((ALICE, BOB)), alice, bob)
+        leader = await opened.formed(show(), alice, bob)
         await aeventually(lambda: MIX in opened.radio.mounts, within=SOON)
         for agent in (alice, bob):
             shown = await agent.service.status(None)
@@ -27,7 +27,7 @@ async def test_everybody_shows_the_same_picture_of_a_session_on_the_air() -> Non
             assert shown.role is Role.LEADER
             assert shown.broadcaster == leader.host.name
             assert shown.mounts[0].state is MountState.LIVE
-            assert shown.mounts[0].url == "http://radio.local:8000/mix.ogg"
+            assert shown.mounts[0].url == "http://127.0.0.1:1/mix.ogg"
             assert [h.name for h in shown.hosts] == [ALICE, BOB]
             assert all(h.audio.rate_hz == 48000 for h in shown.hosts)
 
@@ -59,8 +59,7 @@ async def test_a_host_that_went_is_shown_as_gone_and_its_link_as_down() -> None:
         alice, bob = await opened.add("alice"), await opened.add("bob")
         leader = await opened.formed(jam(), alice, bob)
         gone = bob if leader is alice else alice
-        await gone.close()
-        opened.agents.remove(gone)
+        await opened.end(gone)
 
         async def is_gone() -> bool:
             shown = await leader.service.status(JAM)
@@ -70,14 +69,13 @@ async def test_a_host_that_went_is_shown_as_gone_and_its_link_as_down() -> None:
             )
 
         await aeventually(is_gone, within=SOON)
-        gone.procs.fall_silent()
-        gone.procs.close()
+        gone.procs.die()
 
 
 async def test_an_icecast_that_went_is_off_air_and_said_so() -> None:
     async with band() as opened:
         alice, bob = await opened.add("alice"), await opened.add("bob")
-        leader = await opened.formed(session((ALICE, BOB)), alice, bob)
+        leader = await opened.formed(show(), alice, bob)
         await aeventually(lambda: MIX in opened.radio.mounts, within=SOON)
         await leader.service.status(None)
         opened.radio.up = False

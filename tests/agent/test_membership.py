@@ -1,0 +1,245 @@
+"""A session as one host lives it: consent, passwords, restarts, takeovers."""
+
+import pytest
+
+from agent.membership import ALONE_AFTER
+from sessiond.core.conditions import Reason
+from sessiond.core.spec import BroadcastSettings
+from sessiond.core.stamped import Secrets
+from sessiond.errors import Refused
+from sessiond.units import HostName, MountPath, ProcName, Seconds
+from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
+from tests.core.examples import ALICE, TRIO
+from tests.support.eventually import aeventually
+
+MIX = MountPath("/mix.ogg")
+DUO = show()
+
+
+async def on_the_air(opened: Band) -> tuple[Agent, Agent]:
+    """Return broadcaster and standby of a session of alice and bob."""
+    alice, bob = await opened.add("alice"), await opened.add("bob")
+    leader = await opened.formed(DUO, alice, bob)
+    await aeventually(lambda: feeder(opened) == leader.host.name, within=SOON)
+    other = bob if leader is alice else alice
+    await aeventually(lambda: other.host.secrets_of == JAM, within=SOON)
+    return leader, other
+
+
+def feeder(opened: Band) -> HostName | None:
+    """Return who feeds the primary mount."""
+    seen = opened.radio.mounts.get(MIX)
+    return seen.holder.host if seen and seen.holder else None
+
+
+def reasons(agent: Agent) -> set[Reason]:
+    return {condition.reason for condition in agent.host.conditions}
+
+
+# Passwords
+
+
+async def test_passwords_reach_whoever_may_broadcast_and_nobody_else() -> None:
+    async with band() as opened:
+        alice, bob, carol = await opened.trio()
+        barred = BroadcastSettings(never=frozenset({carol.host.name}))
+        await opened.formed(show(TRIO, broadcast=barred), alice, bob, carol)
+        for agent in (alice, bob):
+            await aeventually(
+                lambda: agent.host.secrets == Secrets(source="hackme"),  # noqa: B023
+                within=SOON,
+            )
+        assert carol.host.secrets == Secrets()
+
+
+async def test_the_source_is_told_its_password_over_its_socket() -> None:
+    async with band() as opened:
+        leader, _ = await on_the_air(opened)
+        source = leader.procs.children[ProcName("source-mix.ogg")]
+        assert source.password == "hackme"
+        assert "hackme" not in " ".join(
+            word for p in leader.procs.machine.processes.values() for word in p.argv
+        )
+
+
+# Takeovers
+
+
+async def test_whoever_is_left_is_on_the_mounts_when_the_broadcaster_dies() -> None:
+    async with band() as opened:
+        leader, other = await on_the_air(opened)
+        await opened.crash(leader)
+        await aeventually(lambda: feeder(opened) == other.host.name, within=SOON)
+
+
+async def test_the_former_broadcaster_comes_back_without_taking_the_mounts() -> None:
+    async with band() as opened:
+        leader, other = await on_the_air(opened)
+        await opened.crash(leader)
+        await aeventually(lambda: feeder(opened) == other.host.name, within=SOON)
+        stream = opened.radio.mounts[MIX].stream_start
+        back = await opened.reboot(leader)
+        await aeventually(
+            lambda: back.host.consented and back.is_settled(), within=SOON
+        )
+        await aeventually(lambda: other.leads, within=SOON)
+        assert opened.radio.mounts[MIX].stream_start == stream
+
+
+async def test_a_source_that_dies_is_back_on_the_same_host() -> None:
+    async with band() as opened:
+        leader, _ = await on_the_air(opened)
+        first = opened.radio.mounts[MIX].stream_start
+        leader.procs.end(ProcName("source-mix.ogg"), 1)
+        await aeventually(
+            lambda: (
+                feeder(opened) == leader.host.name
+                and opened.radio.mounts[MIX].stream_start != first
+            ),
+            within=SOON,
+        )
+
+
+# Restarts
+
+
+async def test_an_agent_that_restarts_adopts_its_children_and_its_role() -> None:
+    async with band() as opened:
+        leader, _ = await on_the_air(opened)
+        stream = opened.radio.mounts[MIX].stream_start
+        before = {n: p.identity for n, p in leader.procs.seen().items()}
+        back = await opened.restart(leader)
+        await aeventually(lambda: back.leads and back.is_settled(), within=SOON)
+        assert {n: p.identity for n, p in back.procs.seen().items()} == before
+        assert opened.radio.mounts[MIX].stream_start == stream
+
+
+async def test_a_host_that_boots_into_a_session_is_silent_until_it_hears_a_member() -> (
+    None
+):
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        await opened.formed(jam(), alice, bob)
+        await opened.end(bob)
+        back = await opened.reboot(alice)
+        await aeventually(lambda: Reason.AWAITING_CONSENT in reasons(back), within=SOON)
+        assert not back.host.lifecycles
+        assert back.jack.wires == set()
+        bob_again = await opened.restart(bob)
+        await aeventually(lambda: "link-bob" in back.host.lifecycles, within=SOON)
+        assert Reason.AWAITING_CONSENT not in reasons(back)
+        assert bob_again.host.consented
+
+
+async def test_the_owner_may_say_that_it_goes_on() -> None:
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        await opened.formed(jam(), alice, bob)
+        await opened.crash(bob)
+        back = await opened.reboot(alice)
+        await aeventually(lambda: Reason.AWAITING_CONSENT in reasons(back), within=SOON)
+        await back.service.resume()
+        await aeventually(lambda: "link-bob" in back.host.lifecycles, within=SOON)
+
+
+async def test_a_host_that_was_only_restarted_goes_on_alone_after_a_while() -> None:
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        await opened.formed(jam(), alice, bob)
+        await opened.crash(bob)
+        await opened.crash(alice)
+        back = await opened.restart(alice)
+        assert not back.host.consented
+        membership = back.sessions.current()
+        assert membership is not None
+        membership._began = Seconds(membership._began - ALONE_AFTER)
+        membership.look()
+        await aeventually(lambda: back.host.consented, within=SOON)
+        await aeventually(lambda: "link-bob" in back.host.lifecycles, within=SOON)
+
+
+async def test_a_host_that_was_off_while_the_session_stopped_starts_nothing() -> None:
+    async with band() as opened:
+        alice, bob, carol = await opened.trio()
+        leader = await opened.formed(jam(*TRIO), alice, bob, carol)
+        off = next(a for a in (alice, bob, carol) if a is not leader)
+        await opened.crash(off)
+        await leader.service.stop(JAM)
+        back = await opened.reboot(off)
+        await aeventually(lambda: back.document.stopped, within=SOON)
+        assert not back.host.lifecycles
+        assert back.jack.wires == set()
+
+
+async def test_a_mute_outlives_the_agent() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        await alice.service.mute(None, muted=True)
+        back = await opened.restart(alice)
+        assert back.host.muted
+
+
+async def test_whoever_left_alone_stays_out_and_comes_back_when_the_owner_says_so() -> (
+    None
+):
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        leader = await opened.formed(jam(), alice, bob)
+        other = bob if leader is alice else alice
+        await opened.end(leader)
+        await other.service.leave()
+        assert other.host.left == JAM
+        assert not other.host.lifecycles
+        with pytest.raises(Refused):
+            await other.service.status(None)
+        back = await opened.restart(leader)
+        await aeventually(lambda: back.host.document is not None, within=SOON)
+        assert other.host.document is None
+        await other.service.resume()
+        await aeventually(lambda: other.host.document is not None, within=SOON)
+
+
+# What a leader settles
+
+
+async def test_a_busy_port_moves_the_link_to_another_on_both_hosts() -> None:
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        leader = await opened.formed(jam(), alice, bob)
+        (link,) = leader.document.links
+        log = "Could not bind UDP socket. It may already be binded\n"
+        other = bob if leader is alice else alice
+        name = ProcName(f"link-{leader.host.name}")
+        other.procs.write(name, log)
+        await aeventually(
+            lambda: all(
+                a.document.links[0].udp_port != link.udp_port for a in (alice, bob)
+            ),
+            within=SOON,
+        )
+        port = str(leader.document.links[0].udp_port)
+        for agent in (alice, bob):
+            await aeventually(
+                lambda: all(port in p.argv for p in agent.host.plan.procs),  # noqa: B023
+                within=SOON,
+            )
+
+
+async def test_a_full_disk_is_a_condition_and_the_music_goes_on() -> None:
+    async with band() as opened:
+        leader, other = await on_the_air(opened)
+        wires = set(leader.jack.wires)
+        leader.store.full = True
+        leader.procs.end(ProcName(f"link-{other.host.name}"), 1)
+        await aeventually(
+            lambda: Reason.STATE_NOT_STORED in reasons(leader), within=SOON
+        )
+        await aeventually(lambda: leader.jack.wires == wires, within=SOON)
+        assert feeder(opened) == leader.host.name
+
+
+async def test_a_session_of_one_needs_nobody() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        await opened.formed(show((ALICE,)), alice)
+        await aeventually(lambda: feeder(opened) == ALICE, within=SOON)
