@@ -110,9 +110,11 @@ class Roster:
             self._bell()
 
     def hint(self, address: Address) -> None:
-        """Note where an agent says it is; it is asked at the next look."""
+        """Note where an agent says it is; it is asked at once, if only once."""
         if len(self._hints) < MOST_FOUND and address not in self._hints:
             self._hints.add(address)
+            # It may have been asked in vain a moment ago, before it listened.
+            self._asked.pop(address, None)
             self._look.set()
 
     def look(self) -> None:
