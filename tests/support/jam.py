@@ -198,10 +198,9 @@ class Jam:
 
     def _icecast_answers(self) -> bool:
         try:
-            self.station.connect(self.station.address, ICECAST_PORT).close()
+            return self.feeding() == {}
         except OSError:
             return False
-        return True
 
     def feeding(self) -> dict[str, str]:
         """Return who feeds each mount, as its source told Icecast."""
