@@ -1,0 +1,248 @@
+"""What an agent's programs do when it starts them, and the radio that they feed.
+
+JackTrip's ports appear and its log says that the peer is heard, the mix-down and the
+sources answer on their sockets, and one `Radio` takes one source a mount.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from agent.adapters.icecast import IcecastDoor
+from agent.doors import Bell
+from agent.mixdown.messages import order_from_json, report_to_json
+from agent.steering import Json, SteeringServer
+from sessiond.core.holder import HolderLabel, describe
+from sessiond.core.mixmatrix import MixLevels, port_names
+from sessiond.core.onair import MountSeen
+from sessiond.core.proc import PortsAppear, ProcIdentity, ProcPlan, Program
+from sessiond.core.source_messages import parse_lease, parse_order, report_document
+from sessiond.core.sourcing import SourceOrder, SourceReport, SourceState
+from sessiond.core.stamped import Station
+from sessiond.errors import Broken, Unavailable
+from sessiond.units import (
+    Decibels,
+    MountPath,
+    ProcName,
+    Seconds,
+)
+from tests.core.machine import SILENT
+from tests.support.fakes import (
+    FakeJackServer,
+    FakeMachine,
+    FakeProcs,
+)
+
+QUIET: Final = MixLevels(peak_db=Decibels(-20.0), rms_db=Decibels(-30.0))
+
+
+class Radio:
+    """An Icecast that takes one source a mount.
+
+    Attributes:
+        wrong: Users whose password is denied.
+        up: It answers.
+    """
+
+    def __init__(self) -> None:
+        self.up = True
+        self.wrong: set[str] = set()
+        self.mounts: dict[MountPath, MountSeen] = {}
+        self._streams = 0
+
+    def put(self, order: SourceOrder, label: HolderLabel) -> bool:
+        if order.path in self.mounts:
+            return False
+        self._streams += 1
+        self.mounts[order.path] = MountSeen(
+            path=order.path,
+            description=describe(order.description, label),
+            stream_start=str(self._streams),
+            listeners=1,
+        )
+        return True
+
+    def drop(self, path: MountPath) -> None:
+        self.mounts.pop(path, None)
+
+
+class RadioDoor(IcecastDoor):
+    """An agent's door to the radio."""
+
+    def __init__(self, radio: Radio) -> None:
+        super().__init__()
+        self._radio = radio
+
+    async def mounts(self, station: Station) -> tuple[MountSeen, ...]:
+        self._check(station)
+        return tuple(self._radio.mounts.values())
+
+    async def check_source_password(
+        self, station: Station, path: MountPath, *, user: str, password: str
+    ) -> None:
+        self._check(station)
+        if password in self._radio.wrong:
+            raise Broken(f"Icecast denies {path} to the user {user}.", "Look it up.")
+
+    async def check_admin_password(
+        self, station: Station, *, user: str, password: str
+    ) -> None:
+        self._check(station)
+        if password in self._radio.wrong:
+            raise Broken(f"Icecast does not know {user}.", "Look it up.")
+
+    def _check(self, station: Station) -> None:
+        if not self._radio.up:
+            raise Unavailable(f"Icecast at {station.address} does not answer.")
+
+
+class Child:
+    """The mix-down or a source, as far as its socket tells."""
+
+    def __init__(self, plan: ProcPlan, jack: FakeJackServer, radio: Radio) -> None:
+        self.plan = plan
+        self._jack = jack
+        self._radio = radio
+        self.mix = SILENT
+        self.order: SourceOrder | None = None
+        self.password = ""
+        self.report = SourceReport(path=None, state=SourceState.WAITING)
+        self._ports: set[str] = set()
+
+    def answer(self, request: Mapping[str, Json]) -> Mapping[str, Json]:
+        if self.plan.program is Program.MIXDOWN:
+            return self._mix(request)
+        if "order" in request:
+            self._take_order(parse_order(request["order"]), str(request["password"]))
+        if "lease" in request:
+            self._take_lease(request["lease"])
+        return {"report": dict(report_document(self.report))}
+
+    def end(self) -> None:
+        for port in self._ports:
+            self._jack.remove_port(port)
+        if self.order and self.report.state is SourceState.LIVE:
+            self._radio.drop(self.order.path)
+
+    def _mix(self, request: Mapping[str, Json]) -> Mapping[str, Json]:
+        if "order" in request:
+            order = order_from_json(request["order"])
+            self.mix = replace(SILENT, order=order)
+            self._show(
+                **{
+                    f"mixdown:{port}": name in order.buses
+                    for name in (*order.strips, *order.buses)
+                    for port in port_names(name)
+                }
+            )
+        order = self.mix.order
+        return report_to_json(
+            replace(
+                self.mix,
+                strips=(QUIET,) * len(order.strips),
+                buses=(QUIET,) * len(order.buses),
+            )
+        )
+
+    def _take_order(self, order: SourceOrder, password: str) -> None:
+        self.order, self.password = order, password
+        self.report = replace(self.report, path=order.path)
+        ports = (f"{order.jack_client}:input_{n}" for n in (1, 2))
+        self._show(**dict.fromkeys(ports, False))
+
+    def _take_lease(self, document: Json) -> None:
+        live = self.report.state is SourceState.LIVE
+        if document is None or self.order is None:
+            if live and self.order:
+                self._radio.drop(self.order.path)
+            self.report = replace(self.report, state=SourceState.WAITING)
+            return
+        lease = parse_lease(document)
+        if live or lease.grant <= self.report.grant:
+            return
+        label = HolderLabel(
+            session=self.order.session,
+            term=lease.term,
+            host=self.order.host,
+            role=lease.role,
+        )
+        taken = self._radio.put(self.order, label)
+        self.report = replace(
+            self.report,
+            state=SourceState.LIVE if taken else SourceState.REFUSED,
+            grant=lease.grant if taken else self.report.grant,
+            term=lease.term,
+            role=lease.role,
+            bytes_sent=1000 if taken else 0,
+            moved_ago=Seconds(0.0) if taken else None,
+        )
+
+    def _show(self, **ports: bool) -> None:
+        for port in self._ports - ports.keys():
+            self._jack.remove_port(port)
+        for port in ports.keys() - self._ports:
+            self._jack.add_port(port, is_output=ports[port])
+        self._ports = set(ports)
+
+
+class Players(FakeProcs):
+    """Processes that do what an agent waits for."""
+
+    def __init__(
+        self,
+        bell: Bell,
+        machine: FakeMachine,
+        jack: FakeJackServer,
+        radio: Radio,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        super().__init__(bell, machine)
+        self._jack = jack
+        self._radio = radio
+        self._group = group
+        self.children: dict[ProcName, Child] = {}
+        self._servers: dict[ProcName, SteeringServer] = {}
+
+    async def spawn(self, plan: ProcPlan) -> ProcIdentity:
+        identity = await super().spawn(plan)
+        if plan.program is Program.JACKTRIP and isinstance(plan.ready, PortsAppear):
+            for port in plan.ready.ports:
+                self._jack.add_port(port, is_output="receive" in port)
+            self.write(plan.name, "Received Connection from Peer!\n")
+        elif "--socket" in plan.argv:
+            child = Child(plan, self._jack, self._radio)
+            path = Path(plan.argv[plan.argv.index("--socket") + 1])
+            server = SteeringServer(path, child.answer)
+            await server.__aenter__()
+            self.children[plan.name], self._servers[plan.name] = child, server
+        return identity
+
+    def end(self, name: ProcName, exit_code: int) -> None:
+        process = self._owned.get(name)
+        if process is not None and process.exit_code is None:
+            self._fall_silent(name)
+        super().end(name, exit_code)
+
+    def take_over(self, before: "Players") -> None:
+        """Own the children of an agent that has ended."""
+        self.children, self._servers = before.children, before._servers
+        before.close()
+
+    def die(self) -> None:
+        """Let every process end at once, unseen by its agent."""
+        for name, process in self._owned.items():
+            self._fall_silent(name)
+            process.exit_code = -9
+        self.close()
+
+    def _fall_silent(self, name: ProcName) -> None:
+        if name in self.children:
+            self.children.pop(name).end()
+            server = self._servers.pop(name)
+            self._group.create_task(server.__aexit__(None, None, None))
+        client = f"{name}:"
+        for port in self._jack.graph().ports:
+            if port.startswith(client):
+                self._jack.remove_port(port)
