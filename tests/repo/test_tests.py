@@ -42,11 +42,12 @@ def sleeps(path: Path) -> bool:
         and [arg.value for arg in node.args if isinstance(arg, ast.Constant)] == [0]
     }
     return any(
-        isinstance(node, ast.Attribute)
-        and node.attr == "sleep"
-        and id(node) not in steps
-        or isinstance(node, ast.alias)
-        and node.name == "sleep"
+        (
+            isinstance(node, ast.Attribute)
+            and node.attr == "sleep"
+            and id(node) not in steps
+        )
+        or (isinstance(node, ast.alias) and node.name == "sleep")
         for node in nodes
     )
 
