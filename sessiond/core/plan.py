@@ -150,7 +150,8 @@ def _mixes(view: SessionView, doc: StampedSpec) -> bool:
 
     A mix-down, and source processes without an order, that run before they are
     needed take their starts out of every takeover. Before there is a leader or a
-    standby, the best rank stands in: it keeps what it has while its agent restarts.
+    standby, the best rank stands in, and whoever mixes goes on: an agent that was
+    restarted knows no leader in its first turn, and its mounts are on the air.
     Who is next in line starts only once somebody is on the air: until then every
     listener waits for the first, and on one computer they would share its cores.
     """
@@ -159,10 +160,10 @@ def _mixes(view: SessionView, doc: StampedSpec) -> bool:
         return False
     others = (name for name in doc.spec.preference if name != lead.leader)
     best = next(others, None)
-    if lead.right or lead.leader is None:
-        return lead.right or view.me == best
-    if view.me == lead.leader:
+    if lead.right or view.me == lead.leader:
         return True
+    if lead.leader is None:
+        return view.mixing or view.me == best
     due = view.mixing or lead.broadcaster is not None
     return due and view.me == (lead.standby or best)
 

@@ -227,6 +227,12 @@ def test_without_a_leader_the_best_rank_gets_ready_and_a_caretaker_mixes(
     assert (plan_host(view(me, doc, leadership=lead)).mix is not None) is mixes
 
 
+def test_who_mixes_goes_on_until_a_leader_is_known() -> None:
+    restarted = view(CAROL, leader=None, standby=None, mixing=True)
+    assert plan_host(restarted).mix is not None
+    assert plan_host(replace(restarted, mixing=False)).mix is None
+
+
 @pytest.mark.parametrize(
     ("broadcaster", "mixing", "mixes"),
     [(None, False, False), (ALICE, False, True), (None, True, True)],
