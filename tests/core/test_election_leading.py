@@ -213,6 +213,24 @@ def test_a_hello_is_answered_a_leader_answers_with_its_heartbeat() -> None:
     assert follower.leadership.heard_member
 
 
+@pytest.mark.parametrize(
+    ("stamp", "counts"),
+    [
+        (None, True),
+        (Stamp(Term(0), 9), True),
+        (Stamp(Term(1), 1), True),
+        (Stamp(Term(1), 2), False),
+    ],
+)
+def test_a_member_counts_as_heard_once_its_document_is_here_too(
+    stamp: Stamp | None, counts: bool
+) -> None:
+    bench = Bench(BOB, stamped(*TWO))
+    assert not bench.leadership.heard_member
+    bench.hear(ALICE, el.Hello(term=Term(1), presence=el.Presence(stamp=stamp)))
+    assert bench.leadership.heard_member is counts
+
+
 def test_who_hears_no_leader_says_hello_and_who_does_is_silent() -> None:
     bench = Bench(CAROL, stamped(*THREE))
     bench.wait(0.6)

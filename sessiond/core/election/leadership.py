@@ -38,7 +38,8 @@ class Leadership:
             number, one try.
         why: The reason for `right` being as it is.
         heard_leader_ago: 0 at the leader; None when none was ever heard.
-        heard_member: Another member was heard since this agent started.
+        heard_member: Another member was heard since this agent started, whose
+            document is no newer than this one's; a newer one may say otherwise.
         liveness: Of every member, this host included.
         watch: The mount's evidence is needed every 0.25 s now.
         fence: The stream_start that fencing would kill now; None when nothing is
@@ -82,12 +83,18 @@ def leadership(state: ElectionState, now: Seconds) -> Leadership:
         grant=state.grant,
         why=state.why,
         heard_leader_ago=_heard_leader_ago(state, now),
-        heard_member=bool(state.heard),
+        heard_member=_heard_member(state),
         liveness={name: entry.liveness for name, entry in known.items()},
         watch=watching(state, now),
         fence=fence_due(state, now),
         unmerged=state.unmerged,
     )
+
+
+def _heard_member(state: ElectionState) -> bool:
+    mine = state.persisted.stamped
+    stamps = (heard.presence.stamp for heard in state.heard.values())
+    return any(s is None or (mine is not None and s <= mine.stamp) for s in stamps)
 
 
 def _leader(
