@@ -29,6 +29,7 @@ from sessiond.units import (
     Seconds,
 )
 from tests.core.machine import SILENT
+from tests.support.eventually import aeventually
 from tests.support.fakes import (
     FakeJackServer,
     FakeMachine,
@@ -241,8 +242,17 @@ class Players(FakeProcs):
         if name in self.children:
             self.children.pop(name).end()
             server = self._servers.pop(name)
-            self._group.create_task(server.__aexit__(None, None, None))
+            self._group.create_task(_closed(server))
         client = f"{name}:"
         for port in self._jack.graph().ports:
             if port.startswith(client):
                 self._jack.remove_port(port)
+
+
+async def _closed(server: SteeringServer) -> None:
+    """Close a child's socket; whoever was just let in ends too."""
+    await server.__aexit__(None, None, None)
+    # An accepted connection needs a few steps of the loop until it is served.
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await aeventually(lambda: not server._writers, within=2)
