@@ -47,6 +47,9 @@ Tell = Callable[[HostName, Message], Awaitable[Sequence[Message]]]
 ANSWER_LIMIT: Final = Seconds(6.0)
 # Heartbeats to a silent host pile up for as long as a call's deadline; two a second.
 MOST_UNDER_WAY: Final = 4
+# Many look within one turn, and what they see would hardly differ: deadlines in it are
+# seconds. A step makes a new picture at once.
+MOMENT: Final = Seconds(0.02)
 # A full disk seldom heals sooner.
 DISK_RETRY: Final = Seconds(0.25)
 
@@ -91,6 +94,9 @@ class Elector:
         self._keep_conflict = keep_conflict
         self._changed = changed
         self._state = start(config, persisted, clock.now())
+        self._seen_at = clock.now()
+        self._seen_state = self._state
+        self._seen = leadership(self._state, self._seen_at)
         self._group: asyncio.TaskGroup | None = None
         self._ended = False
         self._early: list[Send] = []
@@ -104,7 +110,11 @@ class Elector:
     @property
     def leadership(self) -> Leadership:
         """Who leads, and what this host may do, at this moment."""
-        return leadership(self._state, self._clock.now())
+        now = self._clock.now()
+        if self._seen_state is not self._state or now - self._seen_at >= MOMENT:
+            self._seen = leadership(self._state, now)
+            self._seen_state, self._seen_at = self._state, now
+        return self._seen
 
     async def run(self) -> None:
         """Take part in the election until cancelled."""

@@ -30,6 +30,8 @@ from sessiond.units import ProcName, Seconds
 COMING_UP: Final = Seconds(0.1)
 # A lease lasts 10 s. A process that ended rings the bell; this finds a PUT that did.
 ON_AIR: Final = Seconds(1.0)
+# Nothing to renew, and every source is known to wait; the elector rings when it must.
+OFF_AIR: Final = Seconds(5.0)
 
 
 class ElectorDoor(Protocol):
@@ -175,7 +177,8 @@ class OnAir:
         self._primary_live = live
 
     def _pause(self) -> Seconds:
-        if not self._elector.leadership.right:
-            return ON_AIR
-        live = all(r.state is SourceState.LIVE for r in self.reports.values())
-        return ON_AIR if live and self.reports else COMING_UP
+        states = {report.state for report in self.reports.values()}
+        if self._elector.leadership.right:
+            return ON_AIR if states == {SourceState.LIVE} else COMING_UP
+        idle = states <= {SourceState.WAITING}
+        return OFF_AIR if idle and self.reports.keys() == self._running() else ON_AIR
