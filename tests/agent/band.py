@@ -99,6 +99,8 @@ class Agent:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.stack.aclose()
+        # A peer may have invited it again before its line was down.
+        await self.sessions.close()
 
 
 class Band:
