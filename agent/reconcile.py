@@ -77,6 +77,7 @@ class Reconciler:
         self._prepare_station = prepare_station
         self._remove_station = remove_station
         self._publish = publish
+        self._passwords: dict[ProcName, str] = {}
 
     async def run(self) -> None:
         """Take turns for ever."""
@@ -87,6 +88,7 @@ class Reconciler:
     async def turn(self) -> Seconds:
         """Take one turn and return how long the next one may wait."""
         host = self._host
+        self._forget_old_passwords()
         host.observed = await self._observer.gather()
         now = host.clock.now()
         self._note_jack(now)
@@ -111,6 +113,13 @@ class Reconciler:
             save_records(host, self._procs)
         self._publish()
         return Seconds(decision.wake_at - host.clock.now())
+
+    def _forget_old_passwords(self) -> None:
+        """Have a source ordered anew whose password was changed since its order."""
+        for name, order in list(self._observer.ordered.items()):
+            told = self._passwords.get(name)
+            if told not in (None, self._host.secrets.for_mount(order.path)):
+                del self._observer.ordered[name]
 
     async def _perform_within(self, effect: Effect) -> None:
         try:
@@ -143,6 +152,7 @@ class Reconciler:
             case OrderSource(name=name, order=order):
                 password = self._host.secrets.for_mount(order.path)
                 await send_order(self._socket(name), order, password)
+                self._passwords[name] = password
                 self._observer.ordered[name] = order
             case _:
                 assert_never(effect)
