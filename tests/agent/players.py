@@ -189,7 +189,11 @@ class Child:
 
 
 class Players(FakeProcs):
-    """Processes that do what an agent waits for."""
+    """Processes that do what an agent waits for.
+
+    Attributes:
+        busy_ports: UDP ports that another program holds.
+    """
 
     def __init__(
         self,
@@ -203,12 +207,16 @@ class Players(FakeProcs):
         self._jack = jack
         self._radio = radio
         self._group = group
+        self.busy_ports: set[str] = set()
         self.children: dict[ProcName, Child] = {}
         self._servers: dict[ProcName, SteeringServer] = {}
 
     async def spawn(self, plan: ProcPlan) -> ProcIdentity:
         identity = await super().spawn(plan)
-        if plan.program is Program.JACKTRIP and isinstance(plan.ready, PortsAppear):
+        if plan.program is Program.JACKTRIP and self.busy_ports & set(plan.argv):
+            self.write(plan.name, "Could not bind UDP socket. It may already be\n")
+            asyncio.get_running_loop().call_later(0.1, self.end, plan.name, 255)
+        elif plan.program is Program.JACKTRIP and isinstance(plan.ready, PortsAppear):
             for port in plan.ready.ports:
                 self._jack.add_port(port, is_output="receive" in port)
             self.write(plan.name, "Received Connection from Peer!\n")

@@ -4,6 +4,7 @@ import pytest
 
 from agent.membership import ALONE_AFTER
 from sessiond.core.conditions import Reason
+from sessiond.core.procstates import Running
 from sessiond.core.spec import BroadcastSettings
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Refused
@@ -34,6 +35,12 @@ def feeder(opened: Band) -> HostName | None:
 
 def reasons(agent: Agent) -> set[Reason]:
     return {condition.reason for condition in agent.host.conditions}
+
+
+def runs_on(agent: Agent, name: ProcName, port: str) -> bool:
+    """Tell whether a link runs on this port."""
+    state = agent.host.lifecycles.get(name)
+    return isinstance(state, Running) and port in state.plan.argv
 
 
 # Passwords
@@ -205,24 +212,15 @@ async def test_whoever_left_alone_stays_out_and_comes_back_when_the_owner_says_s
 async def test_a_busy_port_moves_the_link_to_another_on_both_hosts() -> None:
     async with band() as opened:
         alice, bob = await opened.add("alice"), await opened.add("bob")
-        leader = await opened.formed(jam(), alice, bob)
-        (link,) = leader.document.links
-        log = "Could not bind UDP socket. It may already be binded\n"
-        other = bob if leader is alice else alice
-        name = ProcName(f"link-{leader.host.name}")
-        other.procs.write(name, log)
-        await aeventually(
-            lambda: all(
-                a.document.links[0].udp_port != link.udp_port for a in (alice, bob)
-            ),
-            within=SOON,
-        )
-        port = str(leader.document.links[0].udp_port)
-        for agent in (alice, bob):
+        bob.procs.busy_ports = {"4464"}
+        await alice.service.create(jam(), Secrets())
+        await aeventually(lambda: bob.host.document is not None, within=SOON)
+        for agent, name in ((alice, "link-bob"), (bob, "link-alice")):
             await aeventually(
-                lambda: all(port in p.argv for p in agent.host.plan.procs),  # noqa: B023
+                lambda: runs_on(agent, ProcName(name), "4465"),  # noqa: B023
                 within=SOON,
             )
+        await aeventually(lambda: alice.document == bob.document, within=SOON)
 
 
 async def test_a_full_disk_is_a_condition_and_the_music_goes_on() -> None:
