@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from sessiond.core import election as el
+from sessiond.core.election.members import ranking
 from sessiond.core.election.state import Following, Leading, Sounding, Standing
 from sessiond.core.stamped import Stamp
 from sessiond.units import HostName, Seconds, Term
@@ -46,6 +47,25 @@ def test_a_worse_rank_of_a_new_session_gives_the_better_ones_their_time() -> Non
     assert not bench.asked(el.PreVoteRequest)
     bench.wait(0.5)
     assert bench.asked(el.PreVoteRequest)
+
+
+def test_the_standby_that_the_leader_named_stands_before_whom_people_prefer() -> None:
+    bench = Bench(CAROL, stamped(*THREE))
+    bench.hear(BOB, el.Hello(term=Term(1), presence=bench.presence()))
+    beat = el.Heartbeat(
+        term=Term(1),
+        presence=bench.presence(leader=ALICE),
+        sent_at=Seconds(1.0),
+        standby=CAROL,
+        seen=(el.MemberSeen(name=BOB, liveness=el.Liveness.ALIVE, able=True),),
+    )
+    bench.hear(ALICE, beat)
+    document = stamped(*THREE)
+    assert ranking(bench.state, document, bench.now) == (CAROL, ALICE, BOB)
+    bench.wait(60.0)
+    assert ranking(bench.state, document, bench.now) == (CAROL, ALICE, BOB)
+    bench.hear(BOB, el.Hello(term=Term(1), presence=bench.presence(carrying=True)))
+    assert ranking(bench.state, document, bench.now)[0] == BOB
 
 
 def test_a_host_alone_elects_itself_in_one_step() -> None:

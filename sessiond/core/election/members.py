@@ -166,12 +166,17 @@ def fit(
 def ranking(
     state: ElectionState, document: StampedSpec, now: Seconds
 ) -> tuple[HostName, ...]:
-    """Return the members, best first: fit, then on the air, then preferred."""
-    order = preference(document)
+    """Return the members, best first: fit, on the air, named standby, preferred.
 
-    def key(name: HostName) -> tuple[bool, bool]:
+    The standby has its mix-down and its sources running already.
+    """
+    order = preference(document)
+    bulletin = state.bulletin
+    standby = None if bulletin is None else bulletin.standby
+
+    def key(name: HostName) -> tuple[bool, bool, bool]:
         on_air = seen(state, name, now).carrying
-        return not fit(state, document, name, now), not on_air
+        return not fit(state, document, name, now), not on_air, name != standby
 
     return tuple(sorted(order, key=key))
 
