@@ -1,6 +1,6 @@
 """Any events in any order: what holds at every single step."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core import election as el
@@ -57,7 +57,6 @@ EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, database=None)
 @given(st.lists(st.tuples(EVENTS, st.sampled_from((0.0, 0.1, 0.6, 4.0))), max_size=25))
 def test_1_and_2_whatever_comes_terms_rise_and_a_vote_is_given_once(
     history: list[tuple[el.Event, float]],

@@ -1,7 +1,7 @@
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.mistakes import is_printable
@@ -133,7 +133,6 @@ def specs(draw: st.DrawFn) -> SessionSpec:
     )
 
 
-@settings(max_examples=8)
 @given(specs(), st.none() | st.builds(Stamp, *[st.integers(0, 999).map(Term)] * 3))
 def test_what_is_written_reads_the_same(
     spec: SessionSpec, based_on: Stamp | None

@@ -1,7 +1,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.specwriter import toml
@@ -85,7 +85,6 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(_values, max_size=6))
 def test_lines_follow_any_value(values: list[object]) -> None:
     text = "".join(f"key_{i} = {toml(value)}\n" for i, value in enumerate(values))
