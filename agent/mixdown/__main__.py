@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from agent.mixdown.messages import order_from_json, report_to_json
 from agent.steering import Json, SteeringServer
@@ -123,8 +123,20 @@ async def _serve(name: str, server: str | None, socket: Path) -> None:
     try:
         mixdown.start()
         await desk.run(mixdown, socket)
+    except Unavailable as e:
+        _leave(e)
     finally:
         mixdown.close()
+
+
+def _leave(error: Unavailable) -> NoReturn:
+    """End without a word to libjack, now that its server has gone or dropped us.
+
+    Closing the client then waited for ever in 2 of 12 trials, and the interpreter
+    would close it on its way out.
+    """
+    _say(error.sentence)
+    os._exit(error.exit_code)
 
 
 def _say(sentence: str) -> None:

@@ -7,6 +7,7 @@ goes. Players that are given the same epoch play the same place of their loops.
 
 import argparse
 import gc
+import os
 import sys
 import threading
 import time
@@ -161,16 +162,17 @@ def _samples(asked: argparse.Namespace, rate_hz: Hertz) -> Samples:
 
 
 def main(argv: list[str]) -> int:
-    """Play what the arguments name; returns the exit code."""
+    """Play what the arguments name, and end with JACK; returns only an error's code."""
     asked = _arguments(argv)
     try:
         with Player(asked.client) as player:
             player.play(_samples(asked, player.rate_hz), asked.epoch)
+            # Closing a client whose server has died can wait for ever.
+            os._exit(0)
     except OSError as e:
         return _complain(Broken(f"{asked.file} can't be read: {e.strerror}."))
     except SessiondError as e:
         return _complain(e)
-    return 0
 
 
 def _complain(error: SessiondError) -> int:
