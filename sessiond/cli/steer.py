@@ -7,7 +7,6 @@ import click
 from sessiond.cli.arguments import DECIBELS, FILE, HOST, MOUNT, SECONDS, SESSION
 from sessiond.cli.difference import difference
 from sessiond.cli.files import read_secrets, read_spec, require_passwords
-from sessiond.cli.forming import follow_forming, report_stamped
 from sessiond.cli.operator import Operator
 from sessiond.core.specfile import SpecFile
 from sessiond.core.stamped import Secrets, StampedSpec
@@ -43,6 +42,12 @@ def create(operator: Operator, file: Path, wait: float) -> None:
 
     async def form(agent: AgentApi) -> None:
         stamped = await agent.create(written.spec, secrets)
+        # Only now, while the session begins: what draws pictures is slow to import.
+        from sessiond.cli.forming import (  # noqa: PLC0415
+            follow_forming,
+            report_stamped,
+        )
+
         report_stamped(stamped)
         if wait:
             await follow_forming(operator, agent, stamped, Seconds(wait))
