@@ -116,6 +116,11 @@ class Elector:
             self._seen_state, self._seen_at = self._state, now
         return self._seen
 
+    @property
+    def able(self) -> bool:
+        """What it has last taken in of this host's ability to broadcast."""
+        return self._state.able
+
     async def run(self) -> None:
         """Take part in the election until cancelled."""
         async with asyncio.TaskGroup() as group:

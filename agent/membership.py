@@ -45,8 +45,9 @@ _log = structlog.get_logger()
 CLOSE_LOOK: Final = Seconds(0.25)
 # A verdict older than 1 s proves nothing.
 LOOK: Final = Seconds(0.5)
-# How often a leader looks whether its document is still as it should be.
-SETTLE_EVERY: Final = Seconds(0.5)
+# How often a leader looks whether its document is still as it should be; what the
+# election changes has it look at once.
+SETTLE_EVERY: Final = Seconds(1.0)
 # A member that can't be told yet has its document on the way.
 SOON: Final = Seconds(0.1)
 FIRST_STAMP_LOOKS: Final = 10
@@ -200,7 +201,8 @@ class Membership:
                     self._note_station(watch)
                     self.elector.post(watch.witnessed())
                 self._note_consent()
-                self.elector.post(AbilityChanged(able=self._host.able()))
+                if (able := self._host.able()) != self.elector.able:
+                    self.elector.post(AbilityChanged(able=able))
                 await self._looked.wait(CLOSE_LOOK if closely else LOOK)
 
     def look(self) -> None:
