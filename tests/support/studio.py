@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import jack
 import numpy as np
@@ -33,7 +34,14 @@ class Studio:
         wanted = [f"{listener}:input_1", f"{listener}:input_2"]
         await aeventually(lambda: self.ports.issuperset(wanted), within=within)
         for port in wanted:
+            await aeventually(partial(self._wired, port), within=within)
+
+    def _wired(self, port: str) -> bool:
+        """Wire the sine to a port; JACK refuses until the port's client is active."""
+        with contextlib.suppress(jack.JackErrorCode):
             self.client.connect("sine:out", port)
+        wired = self.client.get_all_connections(port)
+        return any(each.name == "sine:out" for each in wired)
 
 
 @contextlib.asynccontextmanager

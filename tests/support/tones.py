@@ -10,6 +10,7 @@ for each port, in order, its `peak`, the largest `step` from sample to sample, t
 first.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -64,11 +65,15 @@ def open_client(name: str, server: str) -> jack.Client:
 
 
 def _wire(client: jack.Client, source: str, sink: str) -> None:
-    known = {source, sink}
-    eventually(
-        lambda: known <= {port.name for port in client.get_ports()}, within=APPEARS
-    )
-    client.connect(source, sink)
+    def wired() -> bool:
+        # JACK refuses until both clients are active.
+        with contextlib.suppress(jack.JackErrorCode):
+            client.connect(source, sink)
+        if not {source, sink} <= {port.name for port in client.get_ports()}:
+            return False
+        return source in {port.name for port in client.get_all_connections(sink)}
+
+    eventually(wired, within=APPEARS)
 
 
 def play(client: jack.Client, tones: Sequence[Tone]) -> None:
