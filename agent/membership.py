@@ -44,7 +44,7 @@ _log = structlog.get_logger()
 # While the leader is suspect, evidence is due this often (election.md).
 CLOSE_LOOK: Final = Seconds(0.25)
 # A verdict older than 1 s proves nothing.
-LOOK: Final = Seconds(0.5)
+LOOK: Final = Seconds(0.8)
 # How often a leader looks whether its document is still as it should be; what the
 # election changes has it look at once.
 SETTLE_EVERY: Final = Seconds(1.0)

@@ -88,7 +88,10 @@ class Roster:
 
     def named(self, name: HostName) -> tuple[Found, ...]:
         """Return the agents that carry a name; more than one are namesakes."""
-        return tuple(f for f in self.found().values() if f.sighting.name == name)
+        # Asked for each message that is sent: this host introduces itself only where
+        # it is meant.
+        found = self.found() if name == self._host.name else self._found
+        return tuple(f for f in found.values() if f.sighting.name == name)
 
     def namesakes(self) -> Mapping[HostName, tuple[str, ...]]:
         """Return the names that more than one agent carries, with addresses."""
