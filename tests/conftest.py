@@ -1,6 +1,7 @@
 """What every test gets: real programs are there, and nothing is left running."""
 
 import asyncio
+import gc
 import inspect
 import os
 import shutil
@@ -36,6 +37,8 @@ REAL_PROGRAMS: Final = (
 # second; what is still there after this has been forgotten.
 GRACE: Final = 2.0
 
+_TASKS: Final = "/proc/self/task"
+
 # The same examples in each run, and none judged by the time that it took: a failure
 # is then the code's and not the machine's. Few, because the whole core is to be tested
 # in two seconds; `--hypothesis-profile=default` explores with more and with others.
@@ -47,6 +50,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")
+
+
+def pytest_collection_finish() -> None:
+    """Take what is there for good out of the garbage collector's rounds."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -135,18 +143,18 @@ def _pids(tag: bytes) -> set[int]:
 
 
 def _children() -> set[int]:
-    lists = Path("/proc/self/task").glob("*/children")
+    lists = (f"/proc/self/task/{task}/children" for task in os.listdir(_TASKS))  # noqa: PTH208  three times faster
     return {int(pid) for each in lists for pid in _read(each).split()}
 
 
 def _environment(pid: int) -> bytes:
-    return _read(Path(f"/proc/{pid}/environ"))
+    return _read(f"/proc/{pid}/environ")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     """Return the file's bytes, or none once its process or thread is gone."""
     try:
-        return path.read_bytes()
+        return Path(path).read_bytes()
     except OSError:
         return b""
 
