@@ -239,15 +239,31 @@ def test_a_refused_leader_keeps_its_term_otherwise(host: HostName | None) -> Non
     assert bench.disk.term == 2
 
 
-def test_4_only_a_leader_with_rights_may_fence_and_only_what_has_stalled() -> None:
+def test_4_only_who_has_the_right_may_fence_and_only_what_has_stalled() -> None:
     bench = Bench(ALICE, stamped(*THREE))
     assert fence_due(bench.state, bench.now) is None
+    bench.see(STALLED, CAROL)
+    assert bench.fence() is None
     bench.lead(BOB)
     bench.see(STALLED, CAROL)
     assert bench.fence() == "s1"
     bench.wait(1.5)
     assert bench.fence() is None
     bench.see(FREE)
+    assert bench.fence() is None
+
+
+def test_4_the_last_of_two_fences_what_has_stalled_and_nothing_that_progresses() -> (
+    None
+):
+    bench = Bench(BOB, stamped(*TWO))
+    bench.see(STALLED, ALICE)
+    while not bench.state.right:
+        bench.wait(0.25)
+        bench.see(STALLED, ALICE)
+    assert bench.why() is el.Why.TAKES_THE_MOUNT
+    assert bench.fence() == "s1"
+    bench.see(PROGRESSING, ALICE)
     assert bench.fence() is None
 
 

@@ -83,16 +83,19 @@ def silence_over(state: ElectionState, now: Seconds) -> Seconds:
 
 
 def fence_due(state: ElectionState, now: Seconds) -> str | None:
-    """Return the stream_start of the source that a leader may kill now, or None.
+    """Return the stream_start of the source that this host may kill now, or None.
 
-    Stalled at once; progressing only once its agent had lease and grace to come
+    Stalled at once, by whoever has the right to take the mount; progressing only by
+    a leader with its rights, once the source's agent had lease and grace to come
     back; never one labelled with a term above ours.
     """
     verdict = fresh(state, now)
-    if verdict is None or state.source.on_air or not has_rights(state, now):
+    if verdict is None or state.source.on_air or not state.right:
         return None
     if verdict.evidence is Evidence.STALLED:
         return verdict.stream_start
+    if not has_rights(state, now):
+        return None
     holder = orphan(state, now)
     if holder is None or holder.term > state.term:
         return None
