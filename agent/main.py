@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from agent.adapters.descriptors import raise_limit
 from agent.adapters.disk import DiskStore
 from agent.adapters.ffmpeg import codecs
 from agent.adapters.icecast import IcecastDoor
@@ -45,7 +46,7 @@ from sessiond.errors import Broken, SessiondError
 from sessiond.places import AGENT_SOCKET
 from sessiond.units import Seconds
 from sessiond.version import VERSION
-from sessiond.wire.server import open_server
+from sessiond.wire.server import MOST_CONNECTIONS, open_server
 
 # A planned hand-over may take this long before the agent goes anyway (interfaces.md).
 HAND_OVER_LIMIT: Final = Seconds(3.0)
@@ -211,6 +212,8 @@ async def _run(config: AgentConfig, *, reflection: bool) -> bool:
             peer=peering,
             on_fault=_note_fault,
             reflection=reflection,
+            # Two listeners may leave us no fewer than half of them.
+            most_connections=min(MOST_CONNECTIONS, raise_limit() // 4),
         )
         stack.push_async_callback(server.close)
         clock_watch = ClockWatch(host=host, ntp=NtpDoor(host.clock), bell=bell)

@@ -22,6 +22,7 @@ from sessiond.wire.address import (
 )
 from sessiond.wire.api import AgentApi
 from sessiond.wire.channel import LARGEST_MESSAGE
+from sessiond.wire.gate import MOST_CALLS, Gate
 from sessiond.wire.peer_api import PeerApi
 from sessiond.wire.servicing import Handlers, OnFault, agent_handlers, peer_handlers
 
@@ -41,11 +42,16 @@ SERVER_OPTIONS: Final = MappingProxyType(
         "grpc.keepalive_timeout_ms": 10_000,
         # A connection that never says a word holds a descriptor for this long only.
         "grpc.server_handshake_timeout_ms": 5000,
+        # One that says nothing any more, this long; agents say hello every 15 s.
+        "grpc.max_connection_idle_ms": 60_000,
+        # An agent has a handful of calls under way to another; further ones wait.
+        "grpc.max_concurrent_streams": 64,
     }
 )
 
-# Hundreds of hosts' heartbeats are over in milliseconds each; what stays is watchers.
-MOST_CALLS: Final = 256
+# Each listener's; an idle one takes 11 KiB and a descriptor. Hundreds of hosts have
+# one each, and a thousand strangers still leave room.
+MOST_CONNECTIONS: Final = 2048
 
 _HEALTH_SERVICE: Final = "grpc.health.v1.Health"
 
@@ -88,6 +94,7 @@ async def open_server(
     peer: PeerApi | None = None,
     on_fault: OnFault,
     reflection: bool = False,
+    most_connections: int = MOST_CONNECTIONS,
 ) -> Server:
     """Serve on every address of `listen`: ``HOST:PORT`` or ``unix:PATH``.
 
@@ -97,19 +104,25 @@ async def open_server(
         peer: Answers agents; None leaves PeerService out.
         on_fault: Told of every bug that a call runs into.
         reflection: Lets anyone list the methods.
+        most_connections: To each address; further ones are hung up on at once.
 
     Raises:
         Refused: An address has neither form.
         Unavailable: A port is busy or not ours to take; it is named.
     """
     wanted = [parse_address(text) for text in listen]
+    gate = Gate()
     served = []
     if agent is not None:
-        served.append(agent_handlers(agent, on_fault))
+        served.append(agent_handlers(agent, on_fault, gate))
     if peer is not None:
-        served.append(peer_handlers(peer, on_fault))
+        served.append(peer_handlers(peer, on_fault, gate))
+    options = {
+        **SERVER_OPTIONS,
+        "grpc.max_allowed_incoming_connections": most_connections,
+    }
     server = grpc.aio.server(
-        options=tuple(SERVER_OPTIONS.items()), maximum_concurrent_rpcs=MOST_CALLS
+        options=tuple(options.items()), maximum_concurrent_rpcs=MOST_CALLS
     )
     await _add_services(server, served, reflection=reflection)
     try:

@@ -13,6 +13,7 @@ from sessiond.wire import methods, peer_methods
 from sessiond.wire.api import AgentApi
 from sessiond.wire.codes import failure_of
 from sessiond.wire.convert import decode, encode
+from sessiond.wire.gate import Context, Gate
 from sessiond.wire.messages import (
     ApplyRequest,
     CreateRequest,
@@ -38,9 +39,6 @@ from sessiond.wire.peer_messages import (
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-Context = Any
-"""grpc.aio's ServicerContext, of which the stub says less than there is."""
-
 OnFault = Callable[[str, Exception], None]
 """Told the path of a method and the bug that its answer ran into."""
 
@@ -60,16 +58,19 @@ class Handlers:
 class _Answers:
     """Turns functions over values into handlers over bytes."""
 
-    def __init__(self, service: str, on_fault: OnFault) -> None:
+    def __init__(self, service: str, on_fault: OnFault, gate: Gate) -> None:
         self.handlers = Handlers(service, {})
         self._on_fault = on_fault
+        self._gate = gate
 
     def once(self, method: Method[Q, A], answer: Callable[[Q], Awaitable[A]]) -> None:
         """Answer a method's request with one value."""
 
-        async def handle(content: bytes, context: Context) -> bytes:
+        async def handle(_: object, context: Context) -> bytes:
             try:
-                return encode(await answer(decode(method.request, content)))
+                with self._gate.entered(context.peer()):
+                    content = await self._gate.request(context)
+                    return encode(await answer(decode(method.request, content)))
             except SessiondError as e:
                 _end(context, e)
             except Exception as e:  # noqa: BLE001  the rim: a bug has been reported
@@ -77,7 +78,8 @@ class _Answers:
             # With a code that is not OK, gRPC sends no answer.
             return b""
 
-        handler = grpc.unary_unary_rpc_method_handler(handle)
+        # As if requests were many, so that the gate may wait for the one.
+        handler = grpc.stream_unary_rpc_method_handler(handle)
         self.handlers.by_name[method.name] = handler
 
     def again(
@@ -85,22 +87,24 @@ class _Answers:
     ) -> None:
         """Answer a method's request with value after value."""
 
-        async def handle(content: bytes, context: Context) -> AsyncIterator[bytes]:
+        async def handle(_: object, context: Context) -> AsyncIterator[bytes]:
             try:
-                values = answers(decode(method.request, content))
-                try:
-                    async for value in values:
-                        yield encode(value)
-                finally:
-                    # A caller that leaves cancels us between two values.
-                    if isinstance(values, AsyncGenerator):
-                        await values.aclose()
+                with self._gate.entered(context.peer()):
+                    content = await self._gate.request(context)
+                    values = answers(decode(method.request, content))
+                    try:
+                        async for value in values:
+                            yield encode(value)
+                    finally:
+                        # A caller that leaves cancels us between two values.
+                        if isinstance(values, AsyncGenerator):
+                            await values.aclose()
             except SessiondError as e:
                 _end(context, e)
             except Exception as e:  # noqa: BLE001  the rim, as above
                 _end(context, self._fault(method.path, e))
 
-        handler = grpc.unary_stream_rpc_method_handler(handle)
+        handler = grpc.stream_stream_rpc_method_handler(handle)
         self.handlers.by_name[method.name] = handler
 
     def _fault(self, path: str, bug: Exception) -> Broken:
@@ -175,10 +179,10 @@ class _AgentAnswers:
         return DoctorReply(findings=await self._api.doctor())
 
 
-def agent_handlers(api: AgentApi, on_fault: OnFault) -> Handlers:
+def agent_handlers(api: AgentApi, on_fault: OnFault, gate: Gate) -> Handlers:
     """Return the handlers of AgentService in front of this implementation."""
     asked = _AgentAnswers(api)
-    answers = _Answers(methods.AGENT_SERVICE, on_fault)
+    answers = _Answers(methods.AGENT_SERVICE, on_fault, gate)
     answers.once(methods.HOSTS, asked.hosts)
     answers.once(methods.CREATE, asked.create)
     answers.once(methods.APPLY, asked.apply)
@@ -195,9 +199,9 @@ def agent_handlers(api: AgentApi, on_fault: OnFault) -> Handlers:
     return answers.handlers
 
 
-def peer_handlers(api: PeerApi, on_fault: OnFault) -> Handlers:
+def peer_handlers(api: PeerApi, on_fault: OnFault, gate: Gate) -> Handlers:
     """Return the handlers of PeerService in front of this implementation."""
-    answers = _Answers(peer_methods.PEER_SERVICE, on_fault)
+    answers = _Answers(peer_methods.PEER_SERVICE, on_fault, gate)
 
     async def consider(request: ConsiderRequest) -> Done:
         await api.consider(request)
