@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sessiond.core.election.evidence import fence_due
 from sessiond.core.election.members import (
+    all_seen,
     has_rights,
     hears,
     others,
     running,
-    seen,
     timers,
 )
 from sessiond.core.election.messages import MemberSeen
@@ -69,7 +69,7 @@ def leadership(state: ElectionState, now: Seconds) -> Leadership:
     """Return what this elector knows and allows at `now`."""
     document = state.persisted.stamped
     names = () if document is None else others(document, state.me)
-    known = {name: seen(state, name, now) for name in (state.me, *names)}
+    known = all_seen(state, (state.me, *names), now)
     leader, role = _leader(state, known, now)
     return Leadership(
         term=state.term,

@@ -10,6 +10,7 @@ from sessiond.core.election.effects import (
 )
 from sessiond.core.election.events import HandoverRequested
 from sessiond.core.election.members import (
+    all_seen,
     barred,
     fit,
     has_rights,
@@ -17,7 +18,6 @@ from sessiond.core.election.members import (
     presence,
     ranking,
     rights_end,
-    seen,
     timers,
 )
 from sessiond.core.election.messages import HandoverOrder, Heartbeat, HeartbeatAck
@@ -42,16 +42,13 @@ def heartbeat(
     state: ElectionState, mode: Leading, document: StampedSpec, now: Seconds
 ) -> Heartbeat:
     """Return the leader's heartbeat as of now."""
+    names = (member.name for member in document.members if member.name != state.me)
     return Heartbeat(
         term=state.term,
         presence=presence(state, now),
         sent_at=now,
         standby=mode.standby,
-        seen=tuple(
-            seen(state, member.name, now)
-            for member in document.members
-            if member.name != state.me
-        ),
+        seen=tuple(all_seen(state, names, now).values()),
     )
 
 

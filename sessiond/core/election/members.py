@@ -1,5 +1,6 @@
 """Who belongs, who votes, who was heard, and who ranks before whom."""
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sessiond.core.election.messages import MemberSeen, Presence
@@ -109,6 +110,23 @@ def hears(state: ElectionState, name: HostName, now: Seconds) -> bool:
 
 def seen(state: ElectionState, name: HostName, now: Seconds) -> MemberSeen:
     """Return what is known of a member, first hand or from the leader's heartbeat."""
+    return all_seen(state, (name,), now)[name]
+
+
+def all_seen(
+    state: ElectionState, names: Iterable[HostName], now: Seconds
+) -> dict[HostName, MemberSeen]:
+    """Return what is known of these members, in their order."""
+    passed_on = _passed_on(state, now)
+    return {name: _seen(state, name, passed_on, now) for name in names}
+
+
+def _seen(
+    state: ElectionState,
+    name: HostName,
+    passed_on: Mapping[HostName, MemberSeen],
+    now: Seconds,
+) -> MemberSeen:
     if name == state.me:
         return MemberSeen(
             name=name,
@@ -117,9 +135,8 @@ def seen(state: ElectionState, name: HostName, now: Seconds) -> MemberSeen:
             carrying=carrying(state),
         )
     heard = state.heard.get(name)
-    passed_on = _passed_on(state, name, now)
-    if passed_on is not None and not hears(state, name, now):
-        return passed_on
+    if name in passed_on and not hears(state, name, now):
+        return passed_on[name]
     at = state.joined_at if heard is None else heard.at
     return MemberSeen(
         name=name,
@@ -129,12 +146,12 @@ def seen(state: ElectionState, name: HostName, now: Seconds) -> MemberSeen:
     )
 
 
-def _passed_on(state: ElectionState, name: HostName, now: Seconds) -> MemberSeen | None:
-    """Return the leader's word on a member while it is fresh."""
+def _passed_on(state: ElectionState, now: Seconds) -> Mapping[HostName, MemberSeen]:
+    """Return the leader's word on each member while it is fresh."""
     bulletin = state.bulletin
     if bulletin is None or now - state.bulletin_at >= timers(state).lease:
-        return None
-    return next((entry for entry in bulletin.seen if entry.name == name), None)
+        return {}
+    return {entry.name: entry for entry in bulletin.seen}
 
 
 def _liveness(state: ElectionState, silent: Seconds, *, never: bool) -> Liveness:
@@ -149,17 +166,23 @@ def _liveness(state: ElectionState, silent: Seconds, *, never: bool) -> Liveness
 def fit(
     state: ElectionState, document: StampedSpec, name: HostName, now: Seconds
 ) -> bool:
-    """Return whether a member may be expected to broadcast.
+    """Return whether a member may be expected to broadcast."""
+    return _fit(state, document, seen(state, name, now), now)
+
+
+def _fit(
+    state: ElectionState, document: StampedSpec, entry: MemberSeen, now: Seconds
+) -> bool:
+    """Return whether this member may be expected to broadcast.
 
     A member that had no time yet to be heard is given the benefit of the doubt, or
     a new session's hosts would all take themselves for the best.
     """
-    if barred(document, name):
+    if barred(document, entry.name):
         return False
     new = now - state.joined_at < timers(state).suspect
-    if new and name != state.me and name not in state.heard:
+    if new and entry.name != state.me and entry.name not in state.heard:
         return True
-    entry = seen(state, name, now)
     return entry.able and entry.liveness is Liveness.ALIVE
 
 
@@ -170,15 +193,19 @@ def ranking(
 
     The standby has its mix-down and its sources running already.
     """
-    order = preference(document)
     bulletin = state.bulletin
     standby = None if bulletin is None else bulletin.standby
+    known = all_seen(state, preference(document), now)
 
     def key(name: HostName) -> tuple[bool, bool, bool]:
-        on_air = seen(state, name, now).carrying
-        return not fit(state, document, name, now), not on_air, name != standby
+        entry = known[name]
+        return (
+            not _fit(state, document, entry, now),
+            not entry.carrying,
+            name != standby,
+        )
 
-    return tuple(sorted(order, key=key))
+    return tuple(sorted(known, key=key))
 
 
 def rights_end(state: ElectionState, document: StampedSpec, now: Seconds) -> Seconds:
@@ -206,4 +233,6 @@ def rights_end(state: ElectionState, document: StampedSpec, now: Seconds) -> Sec
 def has_rights(state: ElectionState, now: Seconds) -> bool:
     """Return whether this host leads with a majority's recent acks."""
     document = state.persisted.stamped
-    return document is not None and now < rights_end(state, document, now)
+    if document is None or not isinstance(state.mode, Leading):
+        return False
+    return now < rights_end(state, document, now)
