@@ -41,12 +41,16 @@ def demo(
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run a demo whose folders lie in `folder`, and end it if it has not ended."""
     argv = (*way, str(Path(sys.executable).parent / "sessiond"), "demo", *arguments)
-    env = {**os.environ, "TMPDIR": str(folder)}
+    env = {**os.environ, "TMPDIR": str(folder), "PYTHONFAULTHANDLER": "1"}
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
     ) as child:
         try:
             yield child
+        except subprocess.TimeoutExpired:
+            # It has hung: its stack says where.
+            child.send_signal(signal.SIGABRT)
+            raise AssertionError(child.communicate(timeout=5)[0]) from None
         finally:
             child.kill()
 
