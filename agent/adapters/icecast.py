@@ -1,7 +1,8 @@
 """The door to a station: what Icecast's status and admin pages say.
 
 Sources and listeners are connections of their own (`agent.source`, `mount_listener`);
-this door only asks, and never opens a source slot.
+this door only asks, and never opens a source slot. What it makes of Icecast's words is
+in `icecast_admin`.
 """
 
 import json
@@ -13,9 +14,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from agent.adapters.icecast_admin import AdminOutcome, parse_answer, parse_listeners
 from sessiond.core.onair import MountSeen
 from sessiond.core.stamped import Station
-from sessiond.errors import Broken, Unavailable
+from sessiond.errors import Broken, Refused, SessiondError, Unavailable
 from sessiond.units import Kbps, MountPath, Seconds
 
 # A station that needs longer for a page of 2 KiB is as good as away; the election
@@ -110,6 +112,139 @@ class IcecastDoor:
             case _:
                 raise _no_icecast(station, answer)
 
+    async def kill_source(
+        self,
+        station: Station,
+        path: MountPath,
+        *,
+        user: str,
+        password: str,
+        stream_start: str,
+    ) -> None:
+        """End this very source; a mount that is free already is fine.
+
+        Icecast's status is read again first. Its listeners go to the mount's fallback.
+        Once this returns, Icecast lets go of the mount: a PUT that still meets its
+        old source succeeds at the next try.
+
+        Args:
+            station: Where.
+            path: A mount that is not hidden: only the status tells one source from
+                another.
+            user: Of the mount's source.
+            password: Of the mount's source.
+            stream_start: Of the source that was judged, as the status had it; it
+                can't tell two sources of the same second apart.
+
+        Raises:
+            Refused: Another source has the mount now.
+            Broken: Icecast does not let the source's user end sources.
+            Unavailable: Nobody answers there within 1 s, or Icecast did not do it.
+        """
+        mounts = await self.mounts(station)
+        seen = next((mount for mount in mounts if mount.path == path), None)
+        if seen is None:
+            return
+        if seen.stream_start != stream_start:
+            raise Refused(f"Another source has {path} now.")
+        outcome, error = await self._asked(
+            station, "killsource", {"mount": path}, (user, password)
+        )
+        if outcome is not AdminOutcome.NO_SOURCE and error is not None:
+            raise error
+
+    async def move_listeners(
+        self,
+        station: Station,
+        path: MountPath,
+        to: MountPath,
+        *,
+        user: str,
+        password: str,
+    ) -> None:
+        """Move all listeners of a mount to another that has a source.
+
+        Args:
+            station: Where.
+            path: From where; may be hidden.
+            to: Where to; may be hidden. Its credentials are not asked for.
+            user: Of the source of `path`.
+            password: Of the source of `path`.
+
+        Raises:
+            Broken: Icecast does not let the source's user move listeners.
+            Unavailable: One of the two has no source, or nobody answers there
+                within 1 s.
+        """
+        _, error = await self._asked(
+            station, "moveclients", {"mount": path, "destination": to}, (user, password)
+        )
+        if error is not None:
+            raise error
+
+    async def set_fallback(
+        self,
+        station: Station,
+        path: MountPath,
+        fallback: MountPath,
+        *,
+        user: str,
+        password: str,
+    ) -> None:
+        """Say where a mount's listeners go when its source ends; ends with the source.
+
+        It has no override: listeners that went there stay until they are moved.
+
+        Args:
+            station: Where.
+            path: A mount that has a source.
+            fallback: Need not have a source yet.
+            user: Of the source of `path`.
+            password: Of the source of `path`.
+
+        Raises:
+            Broken: Icecast does not let the source's user set fallbacks.
+            Unavailable: The mount has no source, or nobody answers there within 1 s.
+        """
+        _, error = await self._asked(
+            station,
+            "fallbacks",
+            {"mount": path, "fallback": fallback},
+            (user, password),
+        )
+        if error is not None:
+            raise error
+
+    async def listeners(
+        self, station: Station, path: MountPath, *, user: str, password: str
+    ) -> int | None:
+        """Return how many listen to a mount, hidden or not; None: it has no source.
+
+        Raises:
+            Broken: Icecast does not tell the source's user.
+            Unavailable: Nobody answers there within 1 s, or not as Icecast does.
+        """
+        answer = await self._get(
+            station, "/admin/listclients", {"mount": path}, auth=(user, password)
+        )
+        count = parse_listeners(answer.text)
+        if answer.status_code == httpx.codes.OK and count is not None:
+            return count
+        outcome, error = _judged(station, "listclients", path, user, answer)
+        if outcome is AdminOutcome.NO_SOURCE:
+            return None
+        raise error or _no_icecast(station, answer)
+
+    async def _asked(
+        self,
+        station: Station,
+        call: str,
+        params: Mapping[str, str],
+        auth: tuple[str, str],
+    ) -> tuple[AdminOutcome, SessiondError | None]:
+        answer = await self._get(station, f"/admin/{call}", params, auth=auth)
+        return _judged(station, call, params["mount"], auth[0], answer)
+
     async def _get(
         self,
         station: Station,
@@ -148,6 +283,46 @@ def _no_icecast(station: Station, answer: httpx.Response) -> Unavailable:
         f"(HTTP {answer.status_code}).",
         "Check host and port of the [icecast] table.",
     )
+
+
+# --- admin calls ----------------------------------------------------------------
+
+_DOES: Final = {
+    "killsource": "end the source of",
+    "moveclients": "move the listeners of",
+    "fallbacks": "set the fallback of",
+    "listclients": "count the listeners of",
+}
+
+
+def _judged(
+    station: Station, call: str, path: str, user: str, answer: httpx.Response
+) -> tuple[AdminOutcome, SessiondError | None]:
+    """Return what came of an admin call, and the error it is unless it was done."""
+    made = parse_answer(answer.status_code, answer.text)
+    where = f"Icecast at {_address(station)}"
+    match made.outcome:
+        case AdminOutcome.DONE:
+            return made.outcome, None
+        case AdminOutcome.DENIED:
+            return made.outcome, Broken(
+                f"{where} does not let the source's user {user} {_DOES[call]} {path} "
+                f"(HTTP {answer.status_code}).",
+                "Allow sources the admin calls on their own mounts, and compare the "
+                "source password with Icecast's configuration.",
+            )
+        case AdminOutcome.NO_SOURCE:
+            error = Unavailable(f"{path} has no source at {_address(station)}.")
+            return made.outcome, error
+        case AdminOutcome.NO_DESTINATION:
+            return made.outcome, Unavailable(
+                f"{where} can't move the listeners of {path}: the mount they should "
+                "go to has no source."
+            )
+        case AdminOutcome.REFUSED:
+            return made.outcome, Unavailable(
+                f"{where} did not {_DOES[call]} {path}: {made.words}"
+            )
 
 
 # --- the status page ------------------------------------------------------------
