@@ -21,7 +21,7 @@ from sessiond.core.election import (
     SourceRefused,
 )
 from sessiond.core.plan import source_name
-from sessiond.core.sourcing import SourceReport, SourceState
+from sessiond.core.sourcing import Seat, SeatReport, SourceReport, SourceState
 from sessiond.core.stamped import StampedSpec
 from sessiond.errors import SessiondError
 from sessiond.units import ProcName, Seconds
@@ -99,11 +99,14 @@ class OnAir:
             return
         for gone in self.reports.keys() - names:
             del self.reports[gone]
-        before = {name: report.state for name, report in self.reports.items()}
+        before = self._states()
         if doc is not None and doc.spec.mounts:
             await self._steer_sources(lead, doc, names)
-        if {name: report.state for name, report in self.reports.items()} != before:
+        if self._states() != before:
             self._bell()
+
+    def _states(self) -> dict[ProcName, SourceState]:
+        return {name: report.primary.state for name, report in self.reports.items()}
 
     async def _steer_sources(
         self, lead: Leadership, doc: StampedSpec, names: frozenset[ProcName]
@@ -116,7 +119,8 @@ class OnAir:
         allowed = lead.right and lead.my_role is not None
         if first in names:
             await self._steer_one(first, lead, lead.grant if allowed else None)
-        self._tell_elector(self.reports.get(first), lead)
+        seen = self.reports.get(first)
+        self._tell_elector(seen.primary if seen else None, lead)
         live = allowed and self._primary_live
         for name in others:
             if name in names:
@@ -129,11 +133,12 @@ class OnAir:
             seen = await report(self._run_folder / f"{name}.sock")
         except SessiondError:
             return False
-        if seen.state is not SourceState.LIVE or seen.role is None:
+        put = seen.primary
+        if put.state is not SourceState.LIVE or put.role is None:
             return False
         self.reports[name] = seen
         self._primary_live = True
-        self._elector.post(SourceAdopted(term=seen.term, role=seen.role))
+        self._elector.post(SourceAdopted(term=put.term, role=put.role))
         return True
 
     async def _steer_one(
@@ -142,10 +147,14 @@ class OnAir:
         socket = self._run_folder / f"{name}.sock"
         try:
             if grant is None or lead.my_role is None:
-                self.reports[name] = await revoke(socket)
+                self.reports[name] = await revoke(socket, seat=Seat.PRIMARY)
             else:
                 self.reports[name] = await renew(
-                    socket, term=lead.term, role=lead.my_role, grant=grant
+                    socket,
+                    seat=Seat.PRIMARY,
+                    term=lead.term,
+                    role=lead.my_role,
+                    grant=grant,
                 )
         except SessiondError:
             # It is starting or ending; its process tells which.
@@ -156,12 +165,13 @@ class OnAir:
         report = self.reports.get(name)
         grant = self._grants.get(name, 1)
         # Also one that was revoked, or stopped itself in a silence of its agent.
-        if report and report.state is not SourceState.LIVE and report.grant >= grant:
-            grant = report.grant + 1
+        put = report.primary if report else None
+        if put and put.state is not SourceState.LIVE and put.grant >= grant:
+            grant = put.grant + 1
         self._grants[name] = grant
         return grant
 
-    def _tell_elector(self, report: SourceReport | None, lead: Leadership) -> None:
+    def _tell_elector(self, report: SeatReport | None, lead: Leadership) -> None:
         state = report.state if report else None
         live = state is SourceState.LIVE
         if live and not self._primary_live:
@@ -177,7 +187,7 @@ class OnAir:
         self._primary_live = live
 
     def _pause(self) -> Seconds:
-        states = {report.state for report in self.reports.values()}
+        states = set(self._states().values())
         if self._elector.leadership.right:
             return ON_AIR if states == {SourceState.LIVE} else COMING_UP
         idle = states <= {SourceState.WAITING}

@@ -242,8 +242,8 @@ _STATES: Final = {
 def _mount_state(report: SourceReport | None) -> MountState:
     if report is None:
         return MountState.DOWN
-    state = _STATES.get(report.state, MountState.DOWN)
-    if state is MountState.LIVE and is_stalled(report):
+    state = _STATES.get(report.primary.state, MountState.DOWN)
+    if state is MountState.LIVE and is_stalled(report.primary):
         return MountState.STALLED
     return state
 

@@ -1,9 +1,10 @@
-"""The right to feed a mount, and the feeding: election.md, "Behind".
+"""The right to feed a seat, and the feeding: election.md, "Behind".
 
-A `Feed` opens a PUT only under a fresh lease whose grant number has not been used,
-keeps trying while Icecast refuses or can't be reached, and ends the PUT when the
-agent has been silent for `LEASE_SECONDS`, when a send stalls, and when it is told to.
-After that only a higher grant number opens the next one.
+A source has two of these, one a seat, on one encoder. A `Feed` opens a PUT only under a
+fresh lease whose grant number has not been used, keeps trying while Icecast refuses or
+can't be reached, and ends the PUT when the agent has been silent for `LEASE_SECONDS`,
+when a send stalls, and when it is told to. After that only a higher grant number opens
+the next one.
 """
 
 import asyncio
@@ -14,13 +15,14 @@ from typing import Final
 
 from agent.source.framing import framing_for
 from agent.source.put import MountInUse, PasswordDenied, Put, open_put
+from sessiond.core.put_head import request_head
 from sessiond.core.sourcing import (
     LEASE_SECONDS,
     Lease,
+    Seat,
+    SeatReport,
     SourceOrder,
-    SourceReport,
     SourceState,
-    request_head,
 )
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Seconds, Term
@@ -35,19 +37,27 @@ Now = Callable[[], Seconds]
 
 
 class Feed:
-    """One mount's connection to Icecast, fed with what one encoder gives.
+    """One seat's connection to Icecast, fed with what the encoder gives.
 
     Args:
         order: Where to.
+        seat: Which of the order's two mounts.
         password: The source's; kept only for the PUT's head.
         used: The highest grant number that is spent already.
         now: The clock of leases (`agent.source.leases.lease_clock`).
     """
 
     def __init__(
-        self, order: SourceOrder, password: str, *, used: int = 0, now: Now
+        self,
+        order: SourceOrder,
+        password: str,
+        *,
+        seat: Seat,
+        used: int = 0,
+        now: Now,
     ) -> None:
         self._order = order
+        self.seat = seat
         self._password = password
         self._now = now
         self._framing = framing_for(order.codec)
@@ -87,11 +97,11 @@ class Feed:
         self._framing = framing_for(self._order.codec)
         self._encoding = False
 
-    def report(self) -> SourceReport:
-        """Return the feed's part of the process's report."""
+    def report(self) -> SeatReport:
+        """Return the seat's part of the process's report."""
         lease, moved_at = self._put_lease, self._moved_at
-        return SourceReport(
-            path=self._order.path,
+        return SeatReport(
+            path=self._order.mount(self.seat),
             state=self._state,
             detail=self._detail,
             grant=self.used,
@@ -128,10 +138,8 @@ class Feed:
         if self._state not in _TRYING:
             self._become(SourceState.CONNECTING)
         try:
-            head = request_head(
-                self._order, password=self._password, term=lease.term, role=lease.role
-            )
-            put = await open_put(self._order, head)
+            head = request_head(self._order, password=self._password, lease=lease)
+            put = await open_put(self._order, self.seat, head)
         except MountInUse as e:
             self._become(SourceState.REFUSED, e.sentence)
         except (PasswordDenied, Refused) as e:
@@ -209,7 +217,7 @@ class Feed:
             # One line a change, for the log that the agent keeps. structlog would
             # double the time that a source takes to start, and so a takeover.
             sys.stderr.write(
-                f"source.state from={self._state.value} to={state.value} "
-                f"why={detail!r}\n"
+                f"source.state seat={self.seat.value} from={self._state.value} "
+                f"to={state.value} why={detail!r}\n"
             )
         self._state, self._detail = state, detail

@@ -10,9 +10,9 @@ import ssl
 import struct
 from typing import Final
 
-from sessiond.core.sourcing import SourceOrder
+from sessiond.core.sourcing import Seat, SourceOrder
 from sessiond.errors import Broken, SessiondError, Unavailable
-from sessiond.units import Seconds
+from sessiond.units import MountPath, Seconds
 
 # Accepted PUTs took 14–61 ms (field notes); a station that takes longer is tried anew.
 OPEN_SECONDS: Final = Seconds(3.0)
@@ -93,12 +93,13 @@ class Put:
         self._writer.transport.abort()
 
 
-async def open_put(order: SourceOrder, head: bytes) -> Put:
+async def open_put(order: SourceOrder, seat: Seat, head: bytes) -> Put:
     """Open the mount at the station.
 
     Args:
         order: Where to.
-        head: From `sessiond.core.sourcing.request_head`.
+        seat: Which of the order's two mounts.
+        head: From `sessiond.core.put_head.request_head`.
 
     Raises:
         MountInUse: Another source holds the mount; trying again can help.
@@ -109,7 +110,7 @@ async def open_put(order: SourceOrder, head: bytes) -> Put:
         async with asyncio.timeout(OPEN_SECONDS):
             reader, writer = await _connect(order)
             try:
-                return await _request(order, head, reader, writer)
+                return await _request(order, seat, head, reader, writer)
             except BaseException:
                 writer.transport.abort()
                 raise
@@ -147,6 +148,7 @@ async def _connect(
 
 async def _request(
     order: SourceOrder,
+    seat: Seat,
     head: bytes,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
@@ -159,31 +161,32 @@ async def _request(
     if status in (["200"], ["100"]):
         return Put(reader, writer)
     page = (await reader.read(_ANSWER_BYTES)).decode("latin-1")
-    raise _refusal(order, "".join(status), page)
+    raise _refusal(order, seat, "".join(status), page)
 
 
-def _refusal(order: SourceOrder, status: str, page: str) -> SessiondError:
+def _refusal(order: SourceOrder, seat: Seat, status: str, page: str) -> SessiondError:
+    path = order.mount(seat)
     match status:
         case "401":
             return PasswordDenied(
-                f"Icecast denies {order.path} to the user {order.user}: wrong user "
+                f"Icecast denies {path} to the user {order.user}: wrong user "
                 "name or password."
             )
         case "403" | "409":
-            return MountInUse(_reason(order, page))
+            return MountInUse(_reason(path, page))
         case _:
             return Unavailable(
                 f"{_where(order)} answered {status or 'nothing known'} to the source."
             )
 
 
-def _reason(order: SourceOrder, page: str) -> str:
+def _reason(path: MountPath, page: str) -> str:
     # Icecast 2.4 says all of these with 403, and why only on its page.
     if "too many sources" in page:
         return "Icecast has no room for another source (its limit of sources)."
     if "ontent-type" in page:
-        return f"Icecast does not take the format of {order.path}."
-    return f"Another source holds {order.path}."
+        return f"Icecast does not take the format of {path}."
+    return f"Another source holds {path}."
 
 
 def _where(order: SourceOrder) -> str:

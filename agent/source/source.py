@@ -1,20 +1,24 @@
-"""What a source process is told and what it then does: one encoder and one feed."""
+"""What a source process is told and what it then does: one encoder, two feeds."""
 
 import asyncio
-import contextlib
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from agent.source.encoder import Encoder
 from agent.source.feed import Feed
 from agent.steering import Json
-from sessiond.core.source_messages import parse_lease, parse_order, report_document
+from sessiond.core.source_messages import (
+    parse_lease,
+    parse_order,
+    parse_seat,
+    report_document,
+)
 from sessiond.core.sourcing import (
     Lease,
+    Seat,
+    SeatReport,
     SourceOrder,
     SourceReport,
-    SourceState,
     ffmpeg_argv,
 )
 from sessiond.errors import Refused, SessiondError
@@ -22,9 +26,7 @@ from sessiond.units import Seconds
 
 Now = Callable[[], Seconds]
 
-_NOTHING_ORDERED: Final = SourceReport(
-    path=None, state=SourceState.WAITING, detail="nothing ordered yet"
-)
+_NOTHING_ORDERED: Final = SeatReport(detail="nothing ordered yet")
 
 
 class Source:
@@ -41,9 +43,9 @@ class Source:
         self._bell = asyncio.Event()
         self._order: SourceOrder | None = None
         self._password = ""
-        self._lease: Lease | None = None
-        self._used = 0
-        self._feed: Feed | None = None
+        self._leases: dict[Seat, Lease] = {}
+        self._used = dict.fromkeys(Seat, 0)
+        self._feeds: dict[Seat, Feed] = {}
         self._encoder: Encoder | None = None
         self._failure: SessiondError | None = None
         self._stopping = False
@@ -57,21 +59,21 @@ class Source:
         match request:
             case {"order": order, "password": str(password), **rest} if not rest:
                 self._take_order(parse_order(order), password)
-            case {"lease": None, **rest} if not rest:
-                self._take_lease(None)
             case {"lease": lease, **rest} if not rest:
                 self._take_lease(parse_lease(lease))
+            case {"revoke": seat, **rest} if not rest:
+                self._revoke(parse_seat(seat))
             case {"report": True, **rest} if not rest:
                 pass
             case {"stop": True, **rest} if not rest:
                 self.stop()
             case _:
-                known = "order with password, lease, report, stop"
+                known = "order with password, lease, revoke, report, stop"
                 raise Refused(f"a source knows these requests: {known}")
         return {"report": report_document(self._report())}
 
     def stop(self) -> None:
-        """End the PUT, FFmpeg and `run`."""
+        """End both PUTs, then FFmpeg and `run`."""
         self._stopping = True
         self._bell.set()
 
@@ -92,27 +94,39 @@ class Source:
 
     async def _fulfil(self, order: SourceOrder) -> None:
         """Encode and feed until the order changes, the end, or a failure."""
-        feed = Feed(order, self._password, used=self._used, now=self._now)
-        feed.renew(self._lease)
-        encoder = Encoder(
+        self._feeds = {seat: self._feed(order, seat) for seat in Seat}
+        self._encoder = Encoder(
             ffmpeg_argv(order),
             self._env,
-            sink=feed.encode,
-            restarted=feed.begin_chain,
+            sink=self._encoded,
+            restarted=self._begin_chain,
             now=self._now,
         )
-        self._feed, self._encoder = feed, encoder
         async with asyncio.TaskGroup() as group:
-            feeding = group.create_task(feed.run())
-            encoding = group.create_task(self._encode(encoder))
+            feeding = [group.create_task(feed.run()) for feed in self._feeds.values()]
+            encoding = group.create_task(self._encode(self._encoder))
             await self._bell.wait()
-            # The mount is freed first: FFmpeg may take its time.
-            feeding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await feeding
+            # The mounts are freed first: FFmpeg may take its time.
+            for each in feeding:
+                each.cancel()
+            await asyncio.wait(feeding)
             encoding.cancel()
-        self._used = feed.used
-        self._feed = self._encoder = None
+        self._used = {seat: feed.used for seat, feed in self._feeds.items()}
+        self._feeds, self._encoder = {}, None
+
+    def _feed(self, order: SourceOrder, seat: Seat) -> Feed:
+        used = self._used[seat]
+        feed = Feed(order, self._password, seat=seat, used=used, now=self._now)
+        feed.renew(self._leases.get(seat))
+        return feed
+
+    def _encoded(self, chunk: bytes) -> None:
+        for feed in self._feeds.values():
+            feed.encode(chunk)
+
+    def _begin_chain(self) -> None:
+        for feed in self._feeds.values():
+            feed.begin_chain()
 
     async def _encode(self, encoder: Encoder) -> None:
         try:
@@ -126,26 +140,30 @@ class Source:
             self._order, self._password = order, password
             self._bell.set()
 
-    def _take_lease(self, lease: Lease | None) -> None:
+    def _take_lease(self, lease: Lease) -> None:
+        before = self._leases.get(lease.seat)
         # One that waited in the socket while we were paused may come after a newer.
-        if lease and self._lease and lease.sent_at < self._lease.sent_at:
+        if before is not None and lease.sent_at < before.sent_at:
             return
-        self._lease = lease
-        if self._feed is not None:
-            self._feed.renew(lease)
+        self._leases[lease.seat] = lease
+        if feed := self._feeds.get(lease.seat):
+            feed.renew(lease)
+
+    def _revoke(self, seat: Seat) -> None:
+        self._leases.pop(seat, None)
+        if feed := self._feeds.get(seat):
+            feed.renew(None)
 
     def _report(self) -> SourceReport:
-        if self._feed is None or self._encoder is None:
-            return _NOTHING_ORDERED
-        report, encoder = self._feed.report(), self._encoder
-        # FFmpeg warns of this and that; its words matter where it gives no sound.
-        detail = report.detail
-        if not encoder.encoded_bytes and encoder.said:
-            detail = f"FFmpeg: {encoder.said}"
-        return dataclasses.replace(
-            report,
-            detail=detail,
+        encoder = self._encoder
+        if encoder is None:
+            return SourceReport(primary=_NOTHING_ORDERED, hidden=_NOTHING_ORDERED)
+        return SourceReport(
+            primary=self._feeds[Seat.PRIMARY].report(),
+            hidden=self._feeds[Seat.HIDDEN].report(),
             encoder_pid=encoder.pid,
             encoder_restarts=encoder.restarts,
             encoded_bytes=encoder.encoded_bytes,
+            # FFmpeg warns of this and that; its words matter where it gives no sound.
+            encoder_said="" if encoder.encoded_bytes else encoder.said,
         )

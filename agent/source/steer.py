@@ -16,7 +16,7 @@ from sessiond.core.source_messages import (
     order_document,
     parse_report,
 )
-from sessiond.core.sourcing import Lease, SourceOrder, SourceReport
+from sessiond.core.sourcing import Lease, Seat, SourceOrder, SourceReport
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Seconds, Term
 
@@ -25,23 +25,26 @@ WITHIN: Final = Seconds(1.0)
 
 
 async def send_order(path: Path, order: SourceOrder, password: str) -> SourceReport:
-    """Say what to feed and where; another order than before ends the present PUT."""
+    """Say what to feed and where; another order than before ends both PUTs."""
     return await _ask(path, {"order": order_document(order), "password": password})
 
 
-async def renew(path: Path, *, term: Term, role: Role, grant: int) -> SourceReport:
-    """Renew the lease; due every second or two, valid for 10 s from now.
+async def renew(
+    path: Path, *, seat: Seat, term: Term, role: Role, grant: int
+) -> SourceReport:
+    """Renew a seat's lease; due every second or two, valid for 10 s from now.
 
-    A report of ``lost`` or ``denied`` with this same grant means that only a larger
-    grant number makes the source connect again.
+    The hidden seat is for `Role.STANDBY` alone, and the other is not for it. Each seat
+    counts grants of its own. A seat's report of ``lost`` or ``denied`` with this same
+    grant means that only a larger grant number makes it connect again.
     """
-    lease = Lease(term=term, role=role, grant=grant, sent_at=lease_clock())
+    lease = Lease(seat=seat, term=term, role=role, grant=grant, sent_at=lease_clock())
     return await _ask(path, {"lease": lease_document(lease)})
 
 
-async def revoke(path: Path) -> SourceReport:
-    """Take the lease back: the PUT ends at once, the encoder goes on."""
-    return await _ask(path, {"lease": None})
+async def revoke(path: Path, *, seat: Seat) -> SourceReport:
+    """Take a seat's lease back: its PUT ends at once, the encoder goes on."""
+    return await _ask(path, {"revoke": seat.value})
 
 
 async def report(path: Path) -> SourceReport:
@@ -50,7 +53,7 @@ async def report(path: Path) -> SourceReport:
 
 
 async def stop(path: Path) -> SourceReport:
-    """Tell it to end the PUT and FFmpeg, and then itself with exit code 0."""
+    """Tell it to end its PUTs, then FFmpeg, then itself with exit code 0."""
     return await _ask(path, {"stop": True})
 
 

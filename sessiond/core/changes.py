@@ -280,6 +280,6 @@ def _wake_at(
 def _is_settling(plan: HostPlan, observed: Observed) -> bool:
     """Tell whether a source is on its way to the air, not kept from it."""
     return any(
-        name in observed.sources and observed.sources[name].state in _ON_THE_WAY
+        name in observed.sources and observed.sources[name].primary.state in _ON_THE_WAY
         for name in plan.sources
     )

@@ -13,10 +13,14 @@ from sessiond.units import HostName, SessionName, Term
 
 
 class Role(StrEnum):
-    """By which right a host feeds the mounts."""
+    """By which right a host feeds the mounts; ``standby`` is the right to none.
+
+    A standby feeds the hidden mounts only (decision 18).
+    """
 
     LEADER = "leader"
     CARETAKER = "caretaker"
+    STANDBY = "standby"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ _LABEL: Final = re.compile(
     r"\[session=(?P<session>[a-z0-9][a-z0-9-]{0,47})"
     r" term=(?P<term>[0-9]{1,18})"
     r" host=(?P<host>[a-z0-9][a-z0-9-]{0,31})"
-    r" role=(?P<role>leader|caretaker)\]\s*\Z",
+    r" role=(?P<role>leader|caretaker|standby)\]\s*\Z",
     re.ASCII,
 )
 

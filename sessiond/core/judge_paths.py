@@ -9,7 +9,7 @@ from sessiond.core.conditions import Condition, Reason, error, warning
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.onair import STALL_SECONDS
 from sessiond.core.plan import HostPlan, on_air
-from sessiond.core.sourcing import SourceReport, SourceState
+from sessiond.core.sourcing import SeatReport, SourceState
 from sessiond.core.stamped import LinkPort, StampedSpec
 from sessiond.core.status import LinkState
 from sessiond.core.view import SessionView
@@ -89,10 +89,13 @@ def mount_conditions(
     """Return what is wrong with each mount that this host feeds, by source process."""
     if not on_air(view):
         return {}
-    return {name: tuple(_source(name, r)) for name, r in observed.sources.items()}
+    return {
+        name: tuple(_source(name, report.primary))
+        for name, report in observed.sources.items()
+    }
 
 
-def _source(name: ProcName, report: SourceReport) -> Iterable[Condition]:
+def _source(name: ProcName, report: SeatReport) -> Iterable[Condition]:
     mount = f"/{name.removeprefix('source-')}"
     if report.state is SourceState.DENIED:
         yield error(
@@ -114,6 +117,6 @@ def _source(name: ProcName, report: SourceReport) -> Iterable[Condition]:
         )
 
 
-def is_stalled(report: SourceReport) -> bool:
-    """Tell whether a live source has sent nothing for longer than music is silent."""
+def is_stalled(report: SeatReport) -> bool:
+    """Tell whether a live seat has sent nothing for longer than music is silent."""
     return report.moved_ago is not None and report.moved_ago > STALL_SECONDS

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from sessiond.core.election import Evidence, MountWitnessed
-from sessiond.core.holder import HolderLabel, parse_label
+from sessiond.core.holder import HolderLabel, Role, parse_label
 from sessiond.units import Kbps, MountPath, Seconds
 
 # Silence in music is never that long between bytes: a silent Vorbis stream, the
@@ -40,9 +40,15 @@ class MountSeen:
     title: str = ""
 
     @property
-    def holder(self) -> HolderLabel | None:
-        """Whose source it is; None when it is none of ours."""
+    def label(self) -> HolderLabel | None:
+        """What its source says of itself; None when it is none of ours."""
         return parse_label(self.description)
+
+    @property
+    def holder(self) -> HolderLabel | None:
+        """Whose source it is, by a right; a standby has none (decision 18)."""
+        label = self.label
+        return None if label is None or label.role is Role.STANDBY else label
 
 
 class ListenState(StrEnum):

@@ -6,20 +6,29 @@ that a mistake is a sentence and never a source with half an order.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from sessiond.core.holder import Role
-from sessiond.core.sourcing import Lease, SourceOrder, SourceReport, SourceState
+from sessiond.core.sourcing import (
+    Lease,
+    Seat,
+    SeatReport,
+    SourceOrder,
+    SourceReport,
+    SourceState,
+)
 from sessiond.core.spec import Codec
 from sessiond.errors import Refused
 from sessiond.units import Hertz, HostName, Kbps, MountPath, Seconds, SessionName, Term
 
-Document = Mapping[str, "bool | int | float | str | None"]
+_Scalar: TypeAlias = "bool | int | float | str | None"
+Document: TypeAlias = "Mapping[str, _Scalar | Mapping[str, _Scalar]]"
 
 _Name = TypeVar("_Name", bound=StrEnum)
 
 _ORDER_KEYS: Final = frozenset(SourceOrder.__dataclass_fields__)
 _LEASE_KEYS: Final = frozenset(Lease.__dataclass_fields__)
+_SEAT_KEYS: Final = frozenset(SeatReport.__dataclass_fields__)
 _REPORT_KEYS: Final = frozenset(SourceReport.__dataclass_fields__)
 
 
@@ -27,6 +36,7 @@ def order_document(order: SourceOrder) -> Document:
     """Return the order as JSON; the password travels beside it, not in it."""
     return {
         "path": order.path,
+        "hidden": order.hidden,
         "codec": order.codec.value,
         "bitrate_kbps": order.bitrate_kbps,
         "rate_hz": order.rate_hz,
@@ -50,6 +60,7 @@ def parse_order(document: object) -> SourceOrder:
     bitrate = fields["bitrate_kbps"]
     return SourceOrder(
         path=MountPath(_text(fields, "path")),
+        hidden=MountPath(_text(fields, "hidden")),
         codec=_name(Codec, fields, "codec"),
         bitrate_kbps=None if bitrate is None else Kbps(_count(fields, "bitrate_kbps")),
         rate_hz=Hertz(_count(fields, "rate_hz")),
@@ -70,6 +81,7 @@ def parse_order(document: object) -> SourceOrder:
 def lease_document(lease: Lease) -> Document:
     """Return the lease as JSON."""
     return {
+        "seat": lease.seat.value,
         "term": lease.term,
         "role": lease.role.value,
         "grant": lease.grant,
@@ -80,16 +92,39 @@ def lease_document(lease: Lease) -> Document:
 def parse_lease(document: object) -> Lease:
     """Read what `lease_document` wrote; raises Refused on anything else."""
     fields = _fields(document, _LEASE_KEYS, "a lease")
+    seat, role = _name(Seat, fields, "seat"), _name(Role, fields, "role")
+    # On the mount itself the label is a claim to the broadcast, on the other it must
+    # not be one (decision 18).
+    if (seat is Seat.HIDDEN) != (role is Role.STANDBY):
+        raise Refused(f"the {seat.value} seat is not for the role {role.value}")
     return Lease(
+        seat=seat,
         term=Term(_count(fields, "term")),
-        role=_name(Role, fields, "role"),
+        role=role,
         grant=_count(fields, "grant"),
         sent_at=Seconds(_number(fields, "sent_at")),
     )
 
 
+def parse_seat(name: object) -> Seat:
+    """Read a seat's name; raises Refused on anything else."""
+    return _name(Seat, {"seat": name}, "seat")
+
+
 def report_document(report: SourceReport) -> Document:
     """Return the report as JSON."""
+    return {
+        "primary": seat_document(report.primary),
+        "hidden": seat_document(report.hidden),
+        "encoder_pid": report.encoder_pid,
+        "encoder_restarts": report.encoder_restarts,
+        "encoded_bytes": report.encoded_bytes,
+        "encoder_said": report.encoder_said,
+    }
+
+
+def seat_document(report: SeatReport) -> Mapping[str, _Scalar]:
+    """Return a seat's part of the report as JSON."""
     return {
         "path": report.path,
         "state": report.state.value,
@@ -99,17 +134,26 @@ def report_document(report: SourceReport) -> Document:
         "bytes_sent": report.bytes_sent,
         "moved_ago": report.moved_ago,
         "detail": report.detail,
-        "encoder_pid": report.encoder_pid,
-        "encoder_restarts": report.encoder_restarts,
-        "encoded_bytes": report.encoded_bytes,
     }
 
 
 def parse_report(document: object) -> SourceReport:
     """Read what `report_document` wrote; raises Refused on anything else."""
     fields = _fields(document, _REPORT_KEYS, "a report")
-    role, path, ago = fields["role"], fields["path"], fields["moved_ago"]
     return SourceReport(
+        primary=_parse_seat_report(fields["primary"]),
+        hidden=_parse_seat_report(fields["hidden"]),
+        encoder_pid=_count(fields, "encoder_pid"),
+        encoder_restarts=_count(fields, "encoder_restarts"),
+        encoded_bytes=_count(fields, "encoded_bytes"),
+        encoder_said=_text(fields, "encoder_said"),
+    )
+
+
+def _parse_seat_report(document: object) -> SeatReport:
+    fields = _fields(document, _SEAT_KEYS, "a seat's report")
+    role, path, ago = fields["role"], fields["path"], fields["moved_ago"]
+    return SeatReport(
         path=None if path is None else MountPath(_text(fields, "path")),
         state=_name(SourceState, fields, "state"),
         grant=_count(fields, "grant"),
@@ -118,9 +162,6 @@ def parse_report(document: object) -> SourceReport:
         bytes_sent=_count(fields, "bytes_sent"),
         moved_ago=None if ago is None else Seconds(_number(fields, "moved_ago")),
         detail=_text(fields, "detail"),
-        encoder_pid=_count(fields, "encoder_pid"),
-        encoder_restarts=_count(fields, "encoder_restarts"),
-        encoded_bytes=_count(fields, "encoded_bytes"),
     )
 
 

@@ -1,31 +1,24 @@
 """Feeding a mount: the order for it, its argument list, its request, its report.
 
 What the source process of a mount is told (`SourceOrder`, `Lease`) and answers
-(`SourceReport`), and the pure steps between: FFmpeg's argument list, the head of
-Icecast's PUT. Passwords are no part of any value here; what is on a mount, as seen
-from outside, is in `onair`.
+(`SourceReport`), and FFmpeg's argument list. One encoder has two seats, the mount and
+its hidden standby mount, each with a lease of its own. Passwords are no part of any
+value here; what is on a mount, as seen from outside, is in `onair`.
 """
 
-import re
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sessiond.core.holder import HolderLabel, Role, describe
+from sessiond.core.holder import Role
 from sessiond.core.spec import Codec, MountSpec
 from sessiond.core.stamped import Station
-from sessiond.errors import Refused
 from sessiond.units import Hertz, HostName, Kbps, MountPath, Seconds, SessionName, Term
 
 # An agent that is silent for longer has crashed for good or is cut off; election.md
 # counts on the source being gone by then ("Behind").
 LEASE_SECONDS: Final = Seconds(10.0)
-
-# Icecast 2.4 reads a request's head into one buffer of this size
-# (PER_CLIENT_REFBUF_SIZE) and drops the connection when it is not all there.
-HEAD_LIMIT_BYTES: Final = 4095
 
 # How much sound an Ogg page holds; FFmpeg's own 1 s would be heard as a delay.
 PAGE_MICROSECONDS: Final = 200_000
@@ -37,27 +30,28 @@ ENCODERS: Final[Mapping[Codec, str]] = {
     Codec.MP3: "libmp3lame",
 }
 
-CONTENT_TYPES: Final[Mapping[Codec, str]] = {
-    Codec.VORBIS: "application/ogg",
-    Codec.OPUS: "application/ogg",
-    Codec.FLAC: "application/ogg",
-    Codec.MP3: "audio/mpeg",
-}
-
 # Opus knows no 44.1 kHz; LAME knows nothing beyond MPEG-1's three rates.
 _OPUS_RATE: Final = Hertz(48000)
 _MP3_RATES: Final = frozenset({32000, 44100, 48000})
 
-# A session file's mount paths and their standby mounts.
-_PATH: Final = re.compile(r"/[A-Za-z0-9_-]{1,56}\.(ogg|opus|flac|mp3)")
+
+class Seat(StrEnum):
+    """Where one of a source's two PUTs goes."""
+
+    PRIMARY = "primary"
+    HIDDEN = "hidden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceOrder:
     """What one source process is to feed, and where; the password travels apart.
 
+    The same for the broadcaster and the standby: which of the seats is fed, the leases
+    say, so that a promotion leaves the encoder alone.
+
     Attributes:
-        path: Where the PUT goes: the mount, or its hidden standby mount.
+        path: The mount.
+        hidden: Its hidden standby mount.
         rate_hz: The JACK server's.
         jack_client: The name that FFmpeg takes in JACK.
         user: The source user at the station.
@@ -65,6 +59,7 @@ class SourceOrder:
     """
 
     path: MountPath
+    hidden: MountPath
     codec: Codec
     bitrate_kbps: Kbps | None
     rate_hz: Hertz
@@ -80,17 +75,23 @@ class SourceOrder:
     session: SessionName
     host: HostName
 
+    def mount(self, seat: Seat) -> MountPath:
+        """Return where this seat's PUT goes."""
+        return self.path if seat is Seat.PRIMARY else self.hidden
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The agent's word that this host may broadcast, true for `LEASE_SECONDS`.
+    """The agent's word that a seat may be fed, true for `LEASE_SECONDS`.
 
     Attributes:
+        role: For the label; ``standby`` on the hidden seat, and only there.
         grant: Each number permits one accepted PUT; a larger one permits the next.
         sent_at: When the agent said so, on the clock that it shares with the
             source; a lease that waited in a socket is as old as it is.
     """
 
+    seat: Seat
     term: Term
     role: Role
     grant: int
@@ -102,7 +103,7 @@ class Lease:
 
 
 class SourceState(StrEnum):
-    """How far a source is; all but ``live`` say why in the report's detail."""
+    """How far a seat is; all but ``live`` say why in the report's detail."""
 
     WAITING = "waiting"
     CONNECTING = "connecting"
@@ -114,32 +115,46 @@ class SourceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReport:
-    """What a source says of itself.
+class SeatReport:
+    """What a source says of one of its seats.
 
     Attributes:
+        path: None before any order.
         grant: The last one that was used up, by an accepted PUT or a denial; 0
             before any. Only a larger one opens the next PUT.
         term: As in the present or last accepted PUT's label; so is the role.
         bytes_sent: On the present PUT, as far as the kernel took them.
         moved_ago: Since the last of those bytes; None before any.
         detail: One sentence; never holds a secret.
-        encoder_pid: 0 while there is no FFmpeg.
-        encoder_restarts: How often FFmpeg ended without being asked to.
-        encoded_bytes: What the present FFmpeg has given so far.
     """
 
-    path: MountPath | None
-    state: SourceState
+    path: MountPath | None = None
+    state: SourceState = SourceState.WAITING
     grant: int = 0
     term: Term = Term(0)
     role: Role | None = None
     bytes_sent: int = 0
     moved_ago: Seconds | None = None
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReport:
+    """What a source says of itself: its two seats and the encoder that feeds both.
+
+    Attributes:
+        encoder_pid: 0 while there is no FFmpeg.
+        encoder_restarts: How often FFmpeg ended without being asked to.
+        encoded_bytes: What the present FFmpeg has given so far.
+        encoder_said: FFmpeg's last words, on one line, while it gives no sound.
+    """
+
+    primary: SeatReport = SeatReport()
+    hidden: SeatReport = SeatReport()
     encoder_pid: int = 0
     encoder_restarts: int = 0
     encoded_bytes: int = 0
+    encoder_said: str = ""
 
 
 def order_for(
@@ -151,7 +166,7 @@ def order_for(
     session: SessionName,
     host: HostName,
 ) -> SourceOrder:
-    """Return the order for feeding this mount.
+    """Return the order for feeding this mount and its standby mount.
 
     Args:
         mount: What is to be fed; its own source user takes precedence.
@@ -163,6 +178,7 @@ def order_for(
     """
     return SourceOrder(
         path=mount.path,
+        hidden=mount.standby_path,
         codec=mount.codec,
         bitrate_kbps=mount.bitrate_kbps,
         rate_hz=rate_hz,
@@ -222,56 +238,3 @@ def _container(codec: Codec) -> tuple[str, ...]:
     if codec is Codec.MP3:
         return (*flush, "-id3v2_version", "0", "-write_xing", "0", "-f", "mp3")
     return (*flush, "-page_duration", str(PAGE_MICROSECONDS), "-f", "ogg")
-
-
-def request_head(order: SourceOrder, *, password: str, term: Term, role: Role) -> bytes:
-    """Return the head of the PUT that opens the mount, to its empty line.
-
-    It holds the password: it is for the socket, never for a log. Without
-    ``Expect`` both Icecast 2.4 and 2.5 answer 200 before the first byte of sound.
-
-    Raises:
-        Refused: A text holds a line break or another control character, the user
-            holds a colon, or the head is longer than Icecast reads.
-    """
-    if not _PATH.fullmatch(order.path):
-        raise Refused(f"{order.path!r} is no mount path.")
-    label = HolderLabel(session=order.session, term=term, host=order.host, role=role)
-    if ":" in order.user:
-        raise Refused("Icecast's source user can't hold a colon.")
-    token = b64encode(_encoded(f"{order.user}:{password}")).decode("ascii")
-    fields = (
-        ("Host", f"{order.address}:{order.port}"),
-        ("Authorization", f"Basic {token}"),
-        ("User-Agent", "sessiond"),
-        ("Content-Type", CONTENT_TYPES[order.codec]),
-        ("Ice-Public", "1" if order.public else "0"),
-        ("Ice-Name", order.name),
-        ("Ice-Description", describe(order.description, label)),
-        ("Ice-Genre", order.genre),
-        ("Ice-Bitrate", str(order.bitrate_kbps or "")),
-    )
-    lines = [f"PUT {order.path} HTTP/1.1"]
-    lines += [_header(name, value) for name, value in fields if value]
-    head = _encoded("\r\n".join(lines) + "\r\n\r\n")
-    if len(head) > HEAD_LIMIT_BYTES:
-        raise Refused(
-            f"The name, description and genre of {order.path} are too long for "
-            f"Icecast by {len(head) - HEAD_LIMIT_BYTES} bytes.",
-            "Shorten the description.",
-        )
-    return head
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        # Not from the error: it would show the text, which may hold the password.
-        raise Refused("A text for Icecast holds half a Unicode character.") from None
-
-
-def _header(name: str, value: str) -> str:
-    if any(character < " " or character == "\x7f" for character in value):
-        raise Refused(f"{name} can't hold a line break or a control character.")
-    return f"{name}: {value}"

@@ -18,8 +18,20 @@ from sessiond.core.holder import HolderLabel, describe
 from sessiond.core.mixmatrix import MixLevels, port_names
 from sessiond.core.onair import MountSeen
 from sessiond.core.proc import PortsAppear, ProcIdentity, ProcPlan, Program
-from sessiond.core.source_messages import parse_lease, parse_order, report_document
-from sessiond.core.sourcing import SourceOrder, SourceReport, SourceState
+from sessiond.core.source_messages import (
+    parse_lease,
+    parse_order,
+    parse_seat,
+    report_document,
+)
+from sessiond.core.sourcing import (
+    Lease,
+    Seat,
+    SeatReport,
+    SourceOrder,
+    SourceReport,
+    SourceState,
+)
 from sessiond.core.stamped import Station
 from sessiond.errors import Broken, Unavailable
 from sessiond.units import (
@@ -53,13 +65,13 @@ class Radio:
         self.mounts: dict[MountPath, MountSeen] = {}
         self._streams = 0
 
-    def put(self, order: SourceOrder, label: HolderLabel) -> bool:
-        if order.path in self.mounts:
+    def put(self, path: MountPath, description: str) -> bool:
+        if path in self.mounts:
             return False
         self._streams += 1
-        self.mounts[order.path] = MountSeen(
-            path=order.path,
-            description=describe(order.description, label),
+        self.mounts[path] = MountSeen(
+            path=path,
+            description=description,
             stream_start=str(self._streams),
             listeners=1,
         )
@@ -109,7 +121,7 @@ class Child:
         self.mix = SILENT
         self.order: SourceOrder | None = None
         self.password = ""
-        self.report = SourceReport(path=None, state=SourceState.WAITING)
+        self.seats = dict.fromkeys(Seat, SeatReport())
         self._ports: set[str] = set()
 
     def answer(self, request: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -118,14 +130,19 @@ class Child:
         if "order" in request:
             self._take_order(parse_order(request["order"]), str(request["password"]))
         if "lease" in request:
-            self._take_lease(request["lease"])
-        return {"report": dict(report_document(self.report))}
+            self._take_lease(parse_lease(request["lease"]))
+        if "revoke" in request:
+            self._leave(parse_seat(request["revoke"]))
+        report = SourceReport(
+            primary=self.seats[Seat.PRIMARY], hidden=self.seats[Seat.HIDDEN]
+        )
+        return {"report": dict(report_document(report))}
 
     def end(self) -> None:
         for port in self._ports:
             self._jack.remove_port(port)
-        if self.order and self.report.state is SourceState.LIVE:
-            self._radio.drop(self.order.path)
+        for seat in Seat:
+            self._leave(seat)
 
     def _mix(self, request: Mapping[str, Json]) -> Mapping[str, Json]:
         if "order" in request:
@@ -149,19 +166,21 @@ class Child:
 
     def _take_order(self, order: SourceOrder, password: str) -> None:
         self.order, self.password = order, password
-        self.report = replace(self.report, path=order.path)
+        for seat, report in self.seats.items():
+            self.seats[seat] = replace(report, path=order.mount(seat))
         ports = (f"{order.jack_client}:input_{n}" for n in (1, 2))
         self._show(**dict.fromkeys(ports, False))
 
-    def _take_lease(self, document: Json) -> None:
-        live = self.report.state is SourceState.LIVE
-        if document is None or self.order is None:
-            if live and self.order:
-                self._radio.drop(self.order.path)
-            self.report = replace(self.report, state=SourceState.WAITING)
-            return
-        lease = parse_lease(document)
-        if live or lease.grant <= self.report.grant:
+    def _leave(self, seat: Seat) -> None:
+        report = self.seats[seat]
+        if report.path is not None and report.state is SourceState.LIVE:
+            self._radio.drop(report.path)
+        self.seats[seat] = replace(report, state=SourceState.WAITING)
+
+    def _take_lease(self, lease: Lease) -> None:
+        report = self.seats[lease.seat]
+        live = report.state is SourceState.LIVE
+        if self.order is None or live or lease.grant <= report.grant:
             return
         label = HolderLabel(
             session=self.order.session,
@@ -169,11 +188,12 @@ class Child:
             host=self.order.host,
             role=lease.role,
         )
-        taken = self._radio.put(self.order, label)
-        self.report = replace(
-            self.report,
+        description = describe(self.order.description, label)
+        taken = self._radio.put(self.order.mount(lease.seat), description)
+        self.seats[lease.seat] = replace(
+            report,
             state=SourceState.LIVE if taken else SourceState.REFUSED,
-            grant=lease.grant if taken else self.report.grant,
+            grant=lease.grant if taken else report.grant,
             term=lease.term,
             role=lease.role,
             bytes_sent=1000 if taken else 0,

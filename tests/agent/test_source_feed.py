@@ -9,7 +9,13 @@ import pytest
 
 from agent.source.feed import Feed
 from sessiond.core.election import Role
-from sessiond.core.sourcing import LEASE_SECONDS, Lease, SourceOrder, SourceState
+from sessiond.core.sourcing import (
+    LEASE_SECONDS,
+    Lease,
+    Seat,
+    SourceOrder,
+    SourceState,
+)
 from sessiond.core.spec import Codec
 from sessiond.units import Hertz, HostName, Kbps, MountPath, Seconds, SessionName, Term
 from tests.support.eventually import aeventually
@@ -31,6 +37,7 @@ class Hand:
 def order(port: int, codec: Codec = Codec.MP3, name: str = "") -> SourceOrder:
     return SourceOrder(
         path=MountPath("/a.mp3"),
+        hidden=MountPath("/a-standby.mp3"),
         codec=codec,
         bitrate_kbps=Kbps(96),
         rate_hz=Hertz(48000),
@@ -43,15 +50,22 @@ def order(port: int, codec: Codec = Codec.MP3, name: str = "") -> SourceOrder:
     )
 
 
-def lease(grant: int, hand: Hand) -> Lease:
-    return Lease(term=Term(3), role=Role.LEADER, grant=grant, sent_at=Seconds(hand.now))
+def lease(grant: int, hand: Hand, seat: Seat = Seat.PRIMARY) -> Lease:
+    return Lease(
+        seat=seat,
+        term=Term(3),
+        role=Role.STANDBY if seat is Seat.HIDDEN else Role.LEADER,
+        grant=grant,
+        sent_at=Seconds(hand.now),
+    )
 
 
 @contextlib.asynccontextmanager
 async def feeding(
-    station: Scripted, hand: Hand, *, name: str = ""
+    station: Scripted, hand: Hand, *, name: str = "", seat: Seat = Seat.PRIMARY
 ) -> AsyncIterator[Feed]:
-    feed = Feed(order(station.port, name=name), "hack", now=lambda: Seconds(hand.now))
+    where = order(station.port, name=name)
+    feed = Feed(where, "hack", seat=seat, now=lambda: Seconds(hand.now))
     async with asyncio.TaskGroup() as group:
         running = group.create_task(feed.run())
         yield feed
@@ -73,6 +87,20 @@ async def test_without_sound_nothing_is_opened() -> None:
             await aeventually(lambda: station.received, within=0.3)
         feed.encode(b"sound")
         await become(feed, SourceState.LIVE)
+
+
+async def test_the_hidden_seat_goes_to_the_standby_mount() -> None:
+    hand = Hand()
+    async with (
+        scripted(YES, hang_up=False).running() as station,
+        feeding(station, hand, seat=Seat.HIDDEN) as feed,
+    ):
+        feed.renew(lease(1, hand, Seat.HIDDEN))
+        feed.encode(b"sound")
+        await become(feed, SourceState.LIVE)
+        assert station.received.startswith(b"PUT /a-standby.mp3 ")
+        assert feed.report().path == "/a-standby.mp3"
+        assert feed.report().role is Role.STANDBY
 
 
 async def test_after_a_pause_not_one_byte_more_goes_out() -> None:

@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 from sessiond.cli.lab import Program
 from sessiond.core.argv import jacktrip_argv
-from sessiond.core.sourcing import CONTENT_TYPES, ffmpeg_argv, order_for
+from sessiond.core.put_head import CONTENT_TYPES
+from sessiond.core.sourcing import ffmpeg_argv, order_for
 from sessiond.core.spec import MountSpec, SessionSpec
 from sessiond.core.specfile import parse_spec
 from sessiond.core.stamped import Station

@@ -20,6 +20,7 @@ from sessiond.core.source_messages import lease_document
 from sessiond.core.sourcing import (
     LEASE_SECONDS,
     Lease,
+    Seat,
     SourceOrder,
     SourceReport,
     SourceState,
@@ -65,11 +66,15 @@ class RealSource:
         self.report: SourceReport | None = None
 
     async def renew(self) -> None:
-        """Renew the lease, unless told not to; ask how it is."""
+        """Renew the primary seat's lease, unless told not to; ask how it is."""
         with contextlib.suppress(Unavailable):
             if self.renewing:
                 self.report = await steer.renew(
-                    self.socket, term=Term(3), role=Role.LEADER, grant=self.grant
+                    self.socket,
+                    seat=Seat.PRIMARY,
+                    term=Term(3),
+                    role=Role.LEADER,
+                    grant=self.grant,
                 )
             else:
                 self.report = await steer.report(self.socket)
@@ -82,7 +87,7 @@ class RealSource:
     def is_(self, state: SourceState) -> Callable[[], bool]:
         def holds() -> bool:
             assert self.report is not None
-            assert self.report.state is state, self.report
+            assert self.report.primary.state is state, self.report
             return True
 
         return holds
@@ -191,7 +196,8 @@ async def test_a_second_source_is_refused_and_takes_over_when_the_first_dies(
             first.child.kill()
             await second.become(SourceState.LIVE, within=5)
             assert second.report is not None
-            assert (second.report.term, second.report.role) == (3, Role.LEADER)
+            seat = second.report.primary
+            assert (seat.term, seat.role) == (3, Role.LEADER)
 
 
 async def test_the_label_says_whose_source_it_is(
@@ -219,7 +225,7 @@ async def test_a_silent_agent_ends_the_put_and_only_its_word_opens_another(
         await lease(made, grant=1, age=LEASE_SECONDS - 3)
         await made.become(SourceState.LIVE, within=5)
         report = await made.become(SourceState.WAITING, within=5)
-        assert "silent" in report.detail
+        assert "silent" in report.primary.detail
         # The same grant again opens nothing; a higher one does.
         await lease(made, grant=1, age=0)
         await stays(made, SourceState.WAITING)
@@ -242,7 +248,7 @@ async def test_a_revoked_lease_frees_the_mount_and_keeps_the_encoder(
     async with source(order(MOUNTS[1], station), jack, tmp_path) as made:
         before = await made.become(SourceState.LIVE)
         made.renewing = False
-        await steer.revoke(made.socket)
+        await steer.revoke(made.socket, seat=Seat.PRIMARY)
         after = await made.become(SourceState.WAITING, within=5)
         assert after.encoder_pid == before.encoder_pid
         # In mid-stream: the cached headers go first, and the sine is all there.
@@ -284,7 +290,7 @@ async def test_a_wrong_password_is_denied_and_named(
     wrong = source(order(MOUNTS[0], station), jack, tmp_path, password="no")
     async with wrong as made:
         report = await made.become(SourceState.DENIED)
-        assert "wrong user name or password" in report.detail
+        assert "wrong user name or password" in report.primary.detail
         # Another password is another order; it takes another grant.
         await steer.send_order(made.socket, order(MOUNTS[0], station), PASSWORD)
         made.grant = 2
@@ -368,6 +374,7 @@ async def test_without_ffmpeg_it_says_so_and_ends(
 async def lease(made: RealSource, *, grant: int, age: float) -> None:
     """Send a lease that was written `age` seconds ago."""
     word = Lease(
+        seat=Seat.PRIMARY,
         term=Term(3),
         role=Role.LEADER,
         grant=grant,
@@ -380,7 +387,7 @@ async def stays(made: RealSource, state: SourceState) -> None:
     """Fail if the source leaves this state within half a second."""
     with pytest.raises(AssertionError, match="did not hold"):
         await aeventually(
-            lambda: made.report is not None and made.report.state is not state,
+            lambda: made.report is not None and made.report.primary.state is not state,
             within=0.5,
         )
 

@@ -25,7 +25,7 @@ from sessiond.core.mixmatrix import MixOrder, MixReport, port_names
 from sessiond.core.plan import HostPlan
 from sessiond.core.proc import PortsAppear, ProcPlan, Program
 from sessiond.core.procstates import Lifecycle
-from sessiond.core.sourcing import SourceOrder, SourceReport, SourceState
+from sessiond.core.sourcing import SeatReport, SourceOrder, SourceReport, SourceState
 from sessiond.units import Frames, Hertz, PortName, ProcName, Seconds
 from tests.core.examples import seen
 
@@ -108,9 +108,11 @@ class Machine:
             mix=self._mix_report() if "mixdown" in answering else None,
             sources={
                 name: SourceReport(
-                    path=self.ordered[name].path if name in self.ordered else None,
-                    state=SourceState.LIVE,
-                    bytes_sent=1000 if name in self.ordered else 0,
+                    primary=SeatReport(
+                        path=self.ordered[name].path if name in self.ordered else None,
+                        state=SourceState.LIVE,
+                        bytes_sent=1000 if name in self.ordered else 0,
+                    )
                 )
                 for name, p in answering.items()
                 if p.plan.program is Program.SOURCE

@@ -32,7 +32,7 @@ from sessiond.core.proc import (
     StationAnswers,
 )
 from sessiond.core.procstates import BackingOff, GaveUp, Running, Starting, Stopping
-from sessiond.core.sourcing import SourceReport, SourceState
+from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
 from sessiond.core.spec import SessionSpec, TopologyChoice
 from sessiond.core.stamped import Station
 from sessiond.units import (
@@ -376,7 +376,7 @@ def graph(*ports: str) -> JackGraph:
     )
 
 
-REPORT: Final = SourceReport(path=None, state=SourceState.WAITING)
+REPORT: Final = SourceReport()
 AB: Final = PortsAppear(frozenset({PortName("a:1"), PortName("b:1")}))
 
 
@@ -459,7 +459,7 @@ def test_turns_are_close_while_a_source_is_on_its_way_to_the_air(
 ) -> None:
     plan = replace(NOTHING, sources=planned(session()).sources)
     (name,) = plan.sources
-    sources = {name: replace(REPORT, state=state)} if state else {}
+    sources = {name: SourceReport(primary=SeatReport(state=state))} if state else {}
     decision = changes(plan, observed(sources=sources), {}, AudioConfig(), NOW)
     assert decision.wake_at == pytest.approx(NOW + wake_in)
 

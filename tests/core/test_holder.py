@@ -45,6 +45,7 @@ def test_a_label_inside_the_operators_text_is_not_the_label() -> None:
         "Unspecified description",
         f"{TAG} and more",
         TAG.replace("role=leader", "role=king"),
+        TAG.replace("role=leader", "role=STANDBY"),
         TAG.replace("term=3", "term=-3"),
         TAG.replace("term=3", "term=²"),
         TAG.replace("host=alice", "host=Alice"),

@@ -12,7 +12,7 @@ from sessiond.core.judge import PORT_ABSENT_AFTER, Circumstances, judge
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.plan import plan_host
 from sessiond.core.procstates import BackingOff, GaveUp, Lifecycle, Running
-from sessiond.core.sourcing import SourceReport, SourceState
+from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
 from sessiond.core.spec import BroadcastSettings, Codec
 from sessiond.core.stamped import Member, StampedSpec, Station
 from sessiond.core.status import ClockStatus, Verdict
@@ -103,8 +103,9 @@ def port_taken(port: int) -> World:
 
 
 def source(state: SourceState, **fields: object) -> World:
-    report = SourceReport(path=mount().path, state=state, detail="No.")
-    return seeing(sources={MIX: replace(report, **fields)})  # type: ignore[arg-type]
+    seat = SeatReport(path=mount().path, state=state, detail="No.")
+    primary = replace(seat, **fields)  # type: ignore[arg-type]
+    return seeing(sources={MIX: SourceReport(primary=primary)})
 
 
 def led_by(leader: HostName | None, standby: HostName | None) -> World:

@@ -12,14 +12,14 @@ from sessiond.core.judge_paths import (
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.onair import STALL_SECONDS
 from sessiond.core.plan import plan_host
-from sessiond.core.sourcing import SourceReport, SourceState
+from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
 from sessiond.units import Frames, Hertz, HostName, PortName, ProcName, Seconds
 from tests.core.examples import ALICE, BOB, CAROL, NOW, document, session, view
 
 MIX = ProcName("source-mix.ogg")
 HEARD = LinkSeen(packets=9, moved=NOW)
 SILENT = LinkSeen(packets=9, moved=Seconds(NOW - 3))
-WAITING = SourceReport(path=None, state=SourceState.WAITING)
+WAITING = SeatReport()
 
 
 def test_every_link_of_this_host_that_is_seen_has_its_own_conditions() -> None:
@@ -77,8 +77,13 @@ def test_a_host_whose_name_looks_like_a_number_of_jacks_is_none() -> None:
     assert not list(client_conditions(plan, Observed()))
 
 
+def sources(state: SourceState) -> Observed:
+    report = SourceReport(primary=SeatReport(state=state))
+    return Observed(sources={MIX: report})
+
+
 def test_a_mount_is_judged_only_by_the_host_that_may_feed_it() -> None:
-    denied = Observed(sources={MIX: SourceReport(path=None, state=SourceState.DENIED)})
+    denied = sources(SourceState.DENIED)
     (found,) = mount_conditions(view(ALICE), denied)[MIX]
     assert found.reason is Reason.SOURCE_DENIED
     assert mount_conditions(view(BOB), denied) == {}
@@ -88,8 +93,7 @@ def test_a_mount_is_judged_only_by_the_host_that_may_feed_it() -> None:
     "state", [SourceState.WAITING, SourceState.LIVE, SourceState.UNREACHABLE]
 )
 def test_a_source_on_its_way_and_one_on_the_air_are_fine(state: SourceState) -> None:
-    seen = Observed(sources={MIX: SourceReport(path=None, state=state)})
-    assert mount_conditions(view(), seen) == {MIX: ()}
+    assert mount_conditions(view(), sources(state)) == {MIX: ()}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +103,6 @@ def test_a_source_on_its_way_and_one_on_the_air_are_fine(state: SourceState) -> 
 def test_a_stall_is_longer_than_music_is_silent(
     moved_ago: Seconds | None, stalled: bool
 ) -> None:
-    report = SourceReport(path=None, state=SourceState.LIVE, moved_ago=moved_ago)
+    report = SeatReport(state=SourceState.LIVE, moved_ago=moved_ago)
     assert is_stalled(report) is stalled
     assert not is_stalled(WAITING)

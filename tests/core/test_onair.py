@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from sessiond.core.election import Evidence, MountWitnessed
@@ -66,6 +68,14 @@ def test_evidence_of_a_mount_with_a_source(
     assert witness(heard, (SEEN,), path=PATH, now=Seconds(10)) == MountWitnessed(
         evidence=evidence, holder=LABEL, stream_start="t1"
     )
+
+
+def test_a_standbys_label_is_no_holders() -> None:
+    tag = TAG.replace("role=leader", "role=standby")
+    stray = MountSeen(path=PATH, description=tag, stream_start="t1")
+    assert stray.label == replace(LABEL, role=Role.STANDBY)
+    seen = witness(None, (stray,), path=PATH, now=Seconds(10))
+    assert (seen.holder, seen.stream_start) == (None, "t1")
 
 
 def test_a_mount_that_the_status_lacks_is_free_whatever_a_listener_hears() -> None:
