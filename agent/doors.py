@@ -167,11 +167,17 @@ class Store(Protocol):
 
         Raises:
             Broken: The folder can't be read, or the disk has damaged all versions.
+            Unavailable: This process has too many files open.
         """
         ...
 
-    def save(self, name: str, content: bytes) -> None:
+    def save(self, name: str, content: bytes, *, spare: bool = False) -> None:
         """Store a document durably before returning.
+
+        Args:
+            name: The document.
+            content: Its new version.
+            spare: On a full disk the reserve is there for this document.
 
         Raises:
             Unavailable: The disk is full or read-only; what is loaded next is whole,

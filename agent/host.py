@@ -49,7 +49,8 @@ class Host:
         observed: Of the last turn.
         conditions: Of the last turn.
         jack_since: When the JACK server was first seen in its present life.
-        store_error: Why the last write failed; empty when it did not.
+        store_error: Why the last write failed; empty when nothing is unstored.
+        unstored: Documents that could not be stored, newest version, by name.
         leadership: Asks the present elector; None outside a session.
         mounts: Icecast's status as last read; None when it did not answer.
         sources: What each source process last reported.
@@ -83,6 +84,7 @@ class Host:
     conditions: tuple[Condition, ...] = ()
     jack_since: Seconds | None = None
     store_error: str = ""
+    unstored: dict[str, bytes] = field(default_factory=dict)
     leadership: Callable[[], Leadership | None] = lambda: None
     mounts: tuple[MountSeen, ...] | None = None
     sources: Mapping[ProcName, SourceReport] = field(default_factory=dict)

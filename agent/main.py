@@ -34,7 +34,7 @@ from agent.operator import Operator
 from agent.peering import Peering
 from agent.publish import Publisher
 from agent.reconcile import Reconciler
-from agent.records import adopt, load_identity
+from agent.records import adopt, keep_stored, load_identity
 from agent.roster import Roster
 from agent.service import Service
 from agent.sessions import Sessions
@@ -221,6 +221,7 @@ async def _run(config: AgentConfig, *, reflection: bool) -> bool:
             group.create_task(reconciler.run()),
             group.create_task(roster.run()),
             group.create_task(clock_watch.run()),
+            group.create_task(keep_stored(host, bell)),
         ]
         _log.info("agent.ready", name=host.name, id=host.id, listen=config.listen)
         again = await ending.wait()

@@ -19,7 +19,7 @@ from agent.host import Host
 from agent.lines import Lines
 from agent.mount_watch import MountWatch
 from agent.on_air import OnAir
-from agent.records import remember
+from agent.records import ROOM, keep_conflict, note_stored, owe_room, remember
 from agent.roster import Found, Roster
 from sessiond.core.election import AbilityChanged, ElectorConfig, Persisted, Role
 from sessiond.core.facts import HostFacts
@@ -120,9 +120,9 @@ class Membership:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the session was stopped."""
+        """Tell whether the session was stopped, or could never be stored here."""
         doc = self.elector.leadership.stamped
-        return doc is not None and doc.stopped
+        return doc is None or doc.stopped
 
     async def run(self) -> None:
         """Serve the session until cancelled."""
@@ -153,6 +153,11 @@ class Membership:
             doc = self.elector.leadership.stamped
             if doc is not None and not doc.stopped:
                 return doc
+            if self._host.unstored:
+                raise Unavailable(
+                    f"{self.name} is not created: {self._host.store_error}",
+                    "Free space in the state folder, then create it again.",
+                )
             await self._stamped.wait(LOOK)
         raise Unavailable(
             f"{self.name} could not be stored.", "See the agent's log for the reason."
@@ -338,17 +343,16 @@ class Membership:
             _log.info("leadership", why=now.why.value, **shown)
 
     def _persist(self, persisted: Persisted) -> None:
+        content = encode(persisted)
         try:
-            self._host.store.save(ELECTION, encode(persisted))
-        except Unavailable as e:
-            self._host.store_error = e.sentence
+            self._host.store.save(ELECTION, content)
+        except SessiondError as e:
+            owe_room(self._host, content, e)
             raise
-        self._host.store_error = ""
+        note_stored(self._host, ROOM)
 
     def _keep_conflict(self, stamped: StampedSpec) -> None:
-        self._host.conflict = True
-        with suppress(SessiondError):
-            self._host.store.save("conflict", encode(stamped))
+        keep_conflict(self._host, stamped)
 
     def _elector_changed(self) -> None:
         self._log_change()

@@ -15,7 +15,7 @@ from agent.adapters.icecast import IcecastDoor
 from agent.fitness import require_fit, require_station
 from agent.host import Host, no_session
 from agent.membership import Membership
-from agent.records import save_secrets
+from agent.records import drop_conflict, save_secrets
 from agent.roster import Found, Roster
 from sessiond.core.amend import checked, with_gain, without_host
 from sessiond.core.election import CreateRequested
@@ -268,8 +268,12 @@ class Operator:
                 membership.settled(document), based_on=running.stamp
             )
         except SessiondError:
-            save_secrets(self._host, document.spec.name, before)
+            self._host.secrets = before
+            with suppress(SessiondError):
+                save_secrets(self._host, document.spec.name, before)
             raise
+        # Whoever lost a change to a partition has looked at what holds now.
+        drop_conflict(self._host)
 
     def _embed(self, document: StampedSpec) -> StampedSpec:
         """Give a session its own Icecast when its first mount is added."""

@@ -3,15 +3,20 @@
 A restarted agent adopts what the records prove to be its own.
 """
 
+import asyncio
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
+from agent.bell import TurnBell
 from agent.doors import Procs, Store
 from agent.host import Host
 from sessiond.core.proc import ProcIdentity, ProcPlan
 from sessiond.core.procstates import Lifecycle, Running
-from sessiond.core.stamped import Secrets
-from sessiond.errors import Refused, SessiondError
+from sessiond.core.specwriter import format_spec
+from sessiond.core.stamped import Secrets, StampedSpec
+from sessiond.errors import Broken, Refused, SessiondError
 from sessiond.units import HostId, ProcName, Seconds, SessionName
 from sessiond.wire.convert import decode, encode
 from sessiond.wire.peer_messages import GiveSecretsRequest
@@ -20,6 +25,13 @@ IDENTITY = "identity"
 PROCS = "procs"
 HOME = "home"
 SECRETS = "secrets"
+CONFLICT = "conflict"
+ROOM = "room"
+
+# Without them a crash would be heard: a child that nobody adopts, an open microphone.
+NEEDED: Final = frozenset({PROCS, HOME})
+# A full disk is emptied by a person, who then looks whether it helped.
+TRY_AGAIN: Final = Seconds(1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +109,85 @@ def adopt(store: Store, procs: Procs) -> dict[ProcName, Lifecycle]:
 
 
 def save(host: Host, name: str, content: bytes) -> None:
-    """Store a document; a failure becomes the host's condition."""
+    """Store a document; a failure is the host's condition until it is made good."""
     try:
-        host.store.save(name, content)
+        host.store.save(name, content, spare=name in NEEDED)
     except SessiondError as e:
-        host.store_error = e.sentence
+        owe(host, name, content, e)
     else:
+        note_stored(host, name)
+
+
+def owe(host: Host, name: str, content: bytes, error: SessiondError) -> None:
+    """Note that a document could not be stored, and why."""
+    host.unstored[name] = content
+    host.store_error = error.sentence
+
+
+def note_stored(host: Host, name: str) -> None:
+    """Note that a document is stored, or one for which there was no room before."""
+    host.unstored.pop(name, None)
+    if not host.unstored:
         host.store_error = ""
+
+
+def owe_room(host: Host, content: bytes, error: SessiondError) -> None:
+    """Note that there is no room for a document that must not be stored later.
+
+    What could not be promised was not promised. To know when there is room again,
+    something is written that is as large and says nothing.
+    """
+    owe(host, ROOM, bytes(len(content)), error)
+
+
+def make_good(host: Host) -> None:
+    """Store what could not be stored before."""
+    for name, content in tuple(host.unstored.items()):
+        save(host, name, content)
+        if name == ROOM and name not in host.unstored:
+            with suppress(SessiondError):
+                host.store.erase(ROOM)
+
+
+async def keep_stored(host: Host, bell: TurnBell) -> None:
+    """Make good what could not be stored, for ever.
+
+    Args:
+        host: This host.
+        bell: Rung when the condition is gone.
+    """
+    pause = TurnBell(asyncio.get_running_loop())
+    while True:
+        await pause.wait(TRY_AGAIN)
+        if host.unstored:
+            make_good(host)
+            if not host.unstored:
+                bell()
+
+
+def keep_conflict(host: Host, lost: StampedSpec) -> None:
+    """Keep the losing document of a partition as a session file, and show it.
+
+    There is one at a time: whoever lost twice wants the later one.
+    """
+    host.conflict = True
+    save(host, CONFLICT, format_spec(lost.spec).encode())
+
+
+def drop_conflict(host: Host) -> None:
+    """Forget a losing document: its session has ended, or was changed since."""
+    host.conflict = False
+    note_stored(host, CONFLICT)
+    with suppress(SessiondError):
+        host.store.erase(CONFLICT)
+
+
+def has_conflict(store: Store) -> bool:
+    """Tell whether a losing document lies here, be it damaged."""
+    try:
+        return store.load(CONFLICT) is not None
+    except Broken:
+        return True
 
 
 def load_home(store: Store) -> Home | None:

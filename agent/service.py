@@ -71,7 +71,13 @@ class Service:
 
     async def create(self, spec: SessionSpec, secrets: Secrets) -> StampedSpec:
         """As `AgentApi.create`."""
-        return await self._operator.create(spec, secrets)
+        try:
+            return await self._operator.create(spec, secrets)
+        except Unavailable:
+            if self._membership() is not None and self._host.document is None:
+                # It could not be stored: this host is as free as before.
+                await self._depart()
+            raise
 
     async def apply(
         self, spec: SessionSpec, secrets: Secrets, based_on: Stamp | None

@@ -8,14 +8,21 @@ from agent.bell import TurnBell
 from agent.doors import WallClock
 from agent.host import Host
 from agent.membership import ELECTION, Membership
-from agent.records import load_home, load_secrets, remember
+from agent.records import (
+    SECRETS,
+    drop_conflict,
+    has_conflict,
+    load_home,
+    load_secrets,
+    remember,
+)
 from agent.roster import Roster
 from agent.station import remove_station
 from sessiond.core.election import Persisted
 from sessiond.core.stamped import Secrets
-from sessiond.errors import Refused
+from sessiond.errors import Refused, SessiondError
 from sessiond.units import SessionName
-from sessiond.wire.convert import decode, encode
+from sessiond.wire.convert import decode
 
 
 class Sessions:
@@ -58,6 +65,7 @@ class Sessions:
         if persisted.stamped is None:
             remember(host)
             return
+        host.conflict = has_conflict(host.store)
         if (given := load_secrets(host.store)) is not None:
             host.secrets, host.secrets_of = given.secrets, given.session
         # What plays on was adopted: its owner's consent is still good.
@@ -73,16 +81,26 @@ class Sessions:
         await self.close()
         self._host.peer_facts.clear()
         self._host.generations.clear()
+        drop_conflict(self._host)
         remember(self._host)
         return self._open(name, Persisted(), asks_consent=False)
 
     async def depart(self) -> None:
-        """End the present membership and forget its session."""
-        await self.close()
+        """End the present membership and forget its session, its passwords too.
+
+        Raises:
+            Unavailable: The disk is read-only; nothing has changed here.
+        """
         host = self._host
+        host.store.erase(ELECTION)
+        await self.close()
         host.secrets, host.secrets_of = Secrets(), ""
         host.peer_facts.clear()
-        host.store.save(ELECTION, encode(Persisted()))
+        drop_conflict(host)
+        with suppress(SessiondError):
+            # The elector may have had a last word before it ended.
+            host.store.erase(ELECTION)
+            host.store.erase(SECRETS)
         remove_station(host)
         self._bell()
 

@@ -6,6 +6,10 @@ synced too; until then the other slot holds the version before. Each slot begins
 one line: format, sequence, SHA-256 of the sequence and the content. The highest valid
 sequence wins.
 
+A reserve of some blocks is set aside while there is room. On a full disk it is spent,
+and made again as soon as it can be, for the few documents without which a crash would
+be heard: which processes are ours, and whether the microphone is closed.
+
 Source: fsync(2), rename(2); "All File Systems Are Not Created Equal" (OSDI 2014).
 """
 
@@ -27,8 +31,15 @@ SLOTS: Final = (0, 1)
 SECRET_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 
+# Two dozen procs' records are 24 KiB; each write needs its size once more for a moment.
+RESERVE_BYTES: Final = 128 * 1024
+# The unit in which file systems give room.
+BLOCK_BYTES: Final = 4096
+
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+# It says nothing of the folder, and passes.
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 Fault = Callable[[str], None]
 """Called between any two steps of a write with the step that comes next."""
@@ -67,6 +78,7 @@ class DiskStore:
         except OSError as e:
             if e.errno not in _FULL:
                 raise self._broken("written", e) from e
+        self._set_aside()
 
     def lock(self) -> None:
         """Keep other agents out of this folder until `close` or our end.
@@ -96,27 +108,34 @@ class DiskStore:
 
         Raises:
             Broken: The folder can't be read, or the disk has damaged all versions.
+            Unavailable: This process has too many files open.
         """
         newest = self._newest(name)
         return None if newest is None else newest.content
 
-    def save(self, name: str, content: bytes) -> None:
+    def save(self, name: str, content: bytes, *, spare: bool = False) -> None:
         """Store a document durably before returning.
+
+        Args:
+            name: The document.
+            content: Its new version.
+            spare: On a full disk the reserve is there for this document.
 
         Raises:
             Unavailable: The disk is full or read-only; what is loaded next is whole,
                 the version before or (when only the last sync failed) this one.
         """
         newest = self._newest(name)
-        slot = 0 if newest is None else 1 - newest.slot
-        sequence = 1 if newest is None else newest.sequence + 1
+        slot = self._slot(name, 0 if newest is None else 1 - newest.slot)
+        stored = _encoded(1 if newest is None else newest.sequence + 1, content)
         try:
-            self._write(self._slot(name, slot), _encoded(sequence, content))
+            self._write_somehow(slot, stored, spare=spare)
         except OSError as e:
             raise Unavailable(
                 f"the state can't be stored in {self._path}: {e.strerror}",
                 "make room on that disk",
             ) from e
+        self._set_aside()
 
     def save_secret(self, name: str, content: bytes) -> None:
         """Like `save`, in a file of mode 0600, and no older version of it is kept.
@@ -175,7 +194,48 @@ class DiskStore:
         except FileNotFoundError:
             return None
         except OSError as e:
+            if e.errno in _EXHAUSTED:
+                raise Unavailable(f"the state can't be read: {e.strerror}") from e
             raise self._broken("read", e) from e
+
+    def _write_somehow(self, slot: Path, stored: bytes, *, spare: bool) -> None:
+        try:
+            self._write(slot, stored)
+        except OSError as e:
+            if not spare or e.errno not in _FULL or not self._spend(len(stored)):
+                raise
+            self._write(slot, stored)
+
+    def _set_aside(self) -> None:
+        """Make the reserve whole again, where there is room for it."""
+        with suppress(OSError):
+            if self._reserved() < RESERVE_BYTES:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+                file = os.open(self._path / "reserve", flags, SECRET_MODE)
+                try:
+                    os.posix_fallocate(file, 0, RESERVE_BYTES)
+                finally:
+                    os.close(file)
+
+    def _spend(self, needed: int) -> bool:
+        """Give some of the reserve back to the disk; False when there is none."""
+        left = self._reserved()
+        if not left:
+            return False
+        # The scratch file's blocks, and one for the folder's own growth.
+        given = (needed // BLOCK_BYTES + 2) * BLOCK_BYTES
+        with suppress(OSError):
+            os.truncate(self._path / "reserve", max(0, left - given))
+            return True
+        return False
+
+    def _reserved(self) -> int:
+        """Return how many bytes are set aside, a file system's whole blocks."""
+        try:
+            stat = (self._path / "reserve").stat()
+        except OSError:
+            return 0
+        return min(stat.st_size, stat.st_blocks * 512)
 
     def _write(self, slot: Path, stored: bytes) -> None:
         scratch = slot.with_suffix(".new")

@@ -1,18 +1,29 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from agent.adapters.disk import DiskStore
+from agent.bell import TurnBell
 from agent.host import Host
 from agent.records import (
+    CONFLICT,
     HOME,
     IDENTITY,
     PROCS,
+    ROOM,
     SECRETS,
     Home,
     adopt,
+    drop_conflict,
+    has_conflict,
+    keep_conflict,
+    keep_stored,
     load_home,
     load_identity,
     load_secrets,
+    make_good,
+    owe_room,
     remember,
     save,
     save_records,
@@ -21,10 +32,11 @@ from agent.records import (
 )
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.procstates import Running, Starting
+from sessiond.core.specfile import parse_spec
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Unavailable
 from sessiond.units import HostName, MountPath, ProcName, Seconds, SessionName
-from tests.core.examples import NOW, setup
+from tests.core.examples import ALICE, NOW, document, session, setup
 from tests.core.test_lifecycle import PLAN
 from tests.support.fakes import FakeClock, FakeMachine, FakeProcs, FakeStore
 
@@ -154,12 +166,90 @@ def test_passwords_that_can_not_be_stored_are_not_used(
     assert (host.secrets, host.secrets_of) == (Secrets(), "")
 
 
-def test_a_full_disk_is_a_condition_until_there_is_room(
+def test_a_full_disk_is_a_condition_until_all_is_stored_that_was_not(
     host: Host, store: FakeStore
 ) -> None:
     store.full = True
     save(host, IDENTITY, b"x")
-    assert "disk is full" in host.store_error
     store.full = False
     save(host, ProcName("other"), b"x")
+    assert "disk is full" in host.store_error, "the one before is still to be stored"
+    make_good(host)
+    assert host.unstored == {}
+    assert store.load(IDENTITY) == b"x"
+
+
+def test_only_the_newest_version_is_made_good(host: Host, store: FakeStore) -> None:
+    store.full = True
+    set_muted(host, muted=True)
+    set_muted(host, muted=False)
+    make_good(host)
+    assert list(host.unstored) == [HOME]
+    store.full = False
+    set_muted(host, muted=True)
+    assert host.unstored == {}
+    home = load_home(store)
+    assert home is not None
+    assert home.muted
+
+
+def test_on_a_full_disk_what_a_crash_would_let_be_heard_has_the_reserve(
+    host: Host, store: FakeStore
+) -> None:
+    store.nearly_full = True
+    set_muted(host, muted=True)
+    save(host, PROCS, b"")
+    assert host.unstored == {}
+    save(host, CONFLICT, b"")
+    assert list(host.unstored) == [CONFLICT]
+
+
+def test_what_was_not_promised_is_never_stored_later(
+    host: Host, store: FakeStore
+) -> None:
+    store.full = True
+    owe_room(host, b"my vote", Unavailable("the disk is full"))
+    make_good(host)
+    assert host.store_error == "the state can't be stored: the disk is full"
+    store.full = False
+    make_good(host)
+    assert (host.store_error, host.unstored) == ("", {})
+    assert store.load(ROOM) is None
+
+
+async def test_a_disk_with_room_again_is_found_by_itself(
+    host: Host, store: FakeStore
+) -> None:
+    bell = TurnBell(asyncio.get_running_loop())
+    store.full = True
+    set_muted(host, muted=True)
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(keep_stored(host, bell))
+        store.full = False
+        await bell.wait(Seconds(10.0))
+        keeping.cancel()
     assert host.store_error == ""
+    assert store.load(HOME) is not None
+
+
+def test_a_lost_change_is_kept_as_a_session_file_until_it_is_dropped(
+    host: Host, store: FakeStore
+) -> None:
+    for name in ("bob", "carol"):
+        lost = document(session((ALICE, HostName(name))))
+        keep_conflict(host, lost)
+    assert (host.conflict, has_conflict(store)) == (True, True)
+    kept = store.load(CONFLICT)
+    assert kept is not None
+    assert parse_spec(kept.decode()).spec == lost.spec
+    drop_conflict(host)
+    assert (host.conflict, has_conflict(store)) == (False, False)
+
+
+def test_a_lost_change_that_the_disk_damaged_is_told_of_all_the_same(
+    tmp_path: Path,
+) -> None:
+    disk = DiskStore(tmp_path / "state")
+    disk.save(CONFLICT, b"text")
+    (tmp_path / "state" / "conflict.0").write_bytes(b"garbage")
+    assert has_conflict(disk)

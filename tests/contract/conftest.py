@@ -97,16 +97,22 @@ def write_on(file: FileIO) -> None:
 
 
 class SmallDisk:
-    """A file system of a few pages that can be filled up or made read-only."""
+    """A file system of a hundred pages that can be filled up or made read-only."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self._run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place))
+        self._run("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place))
 
     def fill(self) -> None:
         ballast = (self.place / "ballast").open("wb", buffering=0)
         with ballast, pytest.raises(OSError, match="No space left"):
             write_on(ballast)
+
+    def fill_more(self) -> None:
+        """Take what has become free since `fill`."""
+        more = (self.place / "ballast").open("ab", buffering=0)
+        with more, pytest.raises(OSError, match="No space left"):
+            write_on(more)
 
     def empty(self) -> None:
         (self.place / "ballast").unlink()

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from agent.adapters.disk import DiskStore
+from agent.adapters.disk import RESERVE_BYTES, DiskStore
 from agent.doors import Store
 from sessiond.errors import Broken, Unavailable
 from tests.contract.conftest import SmallDisk
@@ -24,6 +26,10 @@ STEPS = (
     "sync folder",
     "return",
 )
+
+
+SLOTS = st.sampled_from((0, 1))
+SAVES = st.integers(1, 3)
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
@@ -84,6 +90,15 @@ def test_a_full_disk_keeps_the_old_version(
     assert store.load("vote") == b"old" * 1000
 
 
+def test_a_full_disk_takes_no_document_that_may_wait(
+    store: Store, fill: Callable[[], None]
+) -> None:
+    store.save("procs", b"old", spare=True)
+    fill()
+    with pytest.raises(Unavailable, match="can't be stored"):
+        store.save("vote", b"new" * 4000)
+
+
 def test_a_folder_is_made_once_and_ours_alone(store: Store) -> None:
     folder = store.folder("log")
     assert folder == store.folder("log")
@@ -103,6 +118,41 @@ def test_a_disk_with_room_again_is_written_again(disk: SmallDisk) -> None:
     disk.empty()
     store.save("vote", b"x" * 8000)
     assert DiskStore(disk.place).load("vote") == b"x" * 8000
+
+
+@pytest.mark.real
+def test_a_full_disk_takes_again_and_again_what_has_the_reserve(
+    disk: SmallDisk,
+) -> None:
+    store = DiskStore(disk.place)
+    disk.fill()
+    for number in range(100):
+        store.save("procs", b"%d" % number * 8000, spare=True)
+        assert store.load("procs") == b"%d" % number * 8000
+        with pytest.raises(Unavailable):
+            store.save("vote", b"x" * RESERVE_BYTES)
+
+
+@pytest.mark.real
+def test_a_reserve_is_spent_little_by_little_and_made_again(disk: SmallDisk) -> None:
+    store = DiskStore(disk.place)
+    disk.fill()
+    for _ in range(5):
+        store.save("procs", b"x" * 12_000, spare=True)
+        disk.fill_more()
+    with pytest.raises(Unavailable):
+        save_and_fill_for_ever(store, disk)
+    disk.empty()
+    store.save("procs", b"x" * 12_000, spare=True)
+    disk.fill()
+    store.save("procs", b"y" * 12_000, spare=True)
+    assert DiskStore(disk.place).load("procs") == b"y" * 12_000
+
+
+def save_and_fill_for_ever(store: DiskStore, disk: SmallDisk) -> None:
+    while True:
+        store.save("procs", b"x" * 12_000, spare=True)
+        disk.fill_more()
 
 
 @pytest.mark.real
@@ -173,7 +223,7 @@ def test_a_name_that_is_no_file_name_of_ours_is_a_bug(
 DIE = """if True:
     import os, sys
     from pathlib import Path
-    from agent.adapters.disk import DiskStore
+    from agent.adapters.disk import RESERVE_BYTES, DiskStore
     def fault(step):
         if step == sys.argv[2]:
             os.kill(os.getpid(), 9)
@@ -237,6 +287,57 @@ def test_damage_to_every_version_is_broken_not_forgotten(tmp_path: Path) -> None
     (tmp_path / "vote.0").write_bytes(b"garbage")
     with pytest.raises(Broken, match="damaged vote"):
         store.load("vote")
+
+
+@given(
+    slot=st.sampled_from((0, 1)), bit=st.integers(0, 8 * 400), saves=st.integers(1, 3)
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_bit_that_flips_in_one_slot_is_ever_believed(
+    tmp_path: Path, slot: int, bit: int, saves: int
+) -> None:
+    store, versions = _saved(tmp_path, saves)
+    place = tmp_path / f"vote.{slot}"
+    stored = bytearray(place.read_bytes()) if place.exists() else bytearray(1)
+    at = bit // 8 % len(stored)
+    stored[at] ^= 1 << bit % 8
+    place.write_bytes(stored)
+    _loads_one_of(store, versions)
+
+
+@given(slot=SLOTS, left=st.integers(0, 400), saves=SAVES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_slot_that_is_cut_short_is_ever_believed(
+    tmp_path: Path, slot: int, left: int, saves: int
+) -> None:
+    store, versions = _saved(tmp_path, saves)
+    place = tmp_path / f"vote.{slot}"
+    if place.exists():
+        place.write_bytes(place.read_bytes()[:left])
+    _loads_one_of(store, versions)
+
+
+def _saved(folder: Path, saves: int) -> tuple[DiskStore, list[bytes]]:
+    """Return a store with a document that was saved so often, and its versions."""
+    store = DiskStore(folder)
+    for place in folder.glob("vote.*"):
+        place.unlink()
+    versions = [b"version %d " % number * 20 for number in range(saves)]
+    for version in versions:
+        store.save("vote", version)
+    return store, versions
+
+
+def _loads_one_of(store: DiskStore, versions: list[bytes]) -> None:
+    """Fail unless what is loaded is one of the last two versions, or a refusal."""
+    try:
+        loaded = store.load("vote")
+    except Broken:
+        assert len(versions) == 1, "the other slot was whole"
+        return
+    assert loaded in versions[-2:]
+    store.save("vote", b"after")
+    assert store.load("vote") == b"after"
 
 
 def test_two_agents_never_share_a_folder(tmp_path: Path) -> None:

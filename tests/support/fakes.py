@@ -310,18 +310,29 @@ class FakeJack:
 
 
 class FakeStore:
-    """A state folder in memory; its sub-folders are real, under `place`."""
+    """A state folder in memory; its sub-folders are real, under `place`.
+
+    Attributes:
+        full: So full that the reserve is spent, too.
+        nearly_full: Only the reserve is left.
+        no_room_for: Documents that are too large for what is left.
+        read_only: Nothing can be written or removed.
+    """
 
     def __init__(self, place: Path) -> None:
         self.full = False
+        self.nearly_full = False
+        self.no_room_for: frozenset[str] = frozenset()
+        self.read_only = False
         self._place = place
         self._documents: dict[str, bytes] = {}
 
     def load(self, name: str) -> bytes | None:
         return self._documents.get(name)
 
-    def save(self, name: str, content: bytes) -> None:
-        if self.full:
+    def save(self, name: str, content: bytes, *, spare: bool = False) -> None:
+        spent = self.full or (self.nearly_full and not spare)
+        if spent or self.read_only or name in self.no_room_for:
             raise Unavailable("the state can't be stored: the disk is full")
         self._documents[name] = content
 
@@ -329,6 +340,8 @@ class FakeStore:
         self.save(name, content)
 
     def erase(self, name: str) -> None:
+        if self.read_only:
+            raise Unavailable(f"{name} can't be removed: Read-only file system")
         self._documents.pop(name, None)
 
     def folder(self, name: str) -> Path:
