@@ -53,15 +53,27 @@ def load(
         Refused: The file is missing, not text, or wrong (`BadFile`).
         Broken: The file can't be read, or the state folder can't be written.
     """
+    config = read(path, environment)
+    prepare_state_dir(Path(config.state_dir))
+    return config
+
+
+def read(
+    path: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> AgentConfig:
+    """Return what the file says, as `load` does, and touch nothing.
+
+    Raises:
+        Refused: The file is missing, not text, or wrong (`BadFile`).
+        Broken: The file can't be read.
+    """
     default = Path(default_config_file(environment))
     given = path or (default if default.exists() else None)
     text = "" if given is None else _read(given)
     try:
-        config = parse_config(text, host_defaults(environment))
+        return parse_config(text, host_defaults(environment))
     except BadFile as e:
         raise BadFile(f"agent file {given}" if given else e.title, e.mistakes) from e
-    prepare_state_dir(Path(config.state_dir))
-    return config
 
 
 def host_defaults(environment: Mapping[str, str] = os.environ) -> HostDefaults:

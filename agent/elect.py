@@ -121,6 +121,14 @@ class Elector:
         """What it has last taken in of this host's ability to broadcast."""
         return self._state.able
 
+    @property
+    def due(self) -> Seconds | None:
+        """When the elector is to be woken, on its clock; long past if that failed."""
+        timer = self._timer
+        if timer is None or timer.cancelled():
+            return None
+        return Seconds(timer.when())
+
     async def run(self) -> None:
         """Take part in the election until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -276,7 +284,13 @@ class Elector:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
         pause = max(0.0, at - self._clock.now())
-        self._timer = loop.call_later(pause, self.post, Woke())
+        self._timer = loop.call_later(pause, self._wake)
+
+    def _wake(self) -> None:
+        rung = self._timer
+        self.post(Woke())
+        if self._timer is rung:
+            self._timer = None
 
     def _send(self, to: HostName, message: Message) -> None:
         if self._group is None:

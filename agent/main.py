@@ -3,12 +3,11 @@
 import argparse
 import asyncio
 import logging
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,17 +27,22 @@ from agent.bell import TurnBell
 from agent.clock_watch import ClockWatch
 from agent.config import load
 from agent.doctor import may_realtime
+from agent.ending import Ending, start_in_place
 from agent.host import Host
+from agent.leftovers import end_children
+from agent.notify import READY, STOPPING, WATCHDOG, Notifier
 from agent.observe import Observer
 from agent.operator import Operator
 from agent.peering import Peering
 from agent.publish import Publisher
 from agent.reconcile import Reconciler
 from agent.records import adopt, keep_stored, load_identity
+from agent.reload import may_restart
 from agent.roster import Roster
 from agent.service import Service
 from agent.sessions import Sessions
 from agent.station import prepare_station, remove_station, station_folder
+from agent.watchdog import Watchdog
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.spec import Codec
 from sessiond.core.view import HostSetup
@@ -46,6 +50,7 @@ from sessiond.errors import Broken, SessiondError
 from sessiond.places import AGENT_SOCKET
 from sessiond.units import Seconds
 from sessiond.version import VERSION
+from sessiond.wire.health import HealthLine
 from sessiond.wire.server import MOST_CONNECTIONS, open_server
 
 # A planned hand-over may take this long before the agent goes anyway (interfaces.md).
@@ -81,19 +86,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="agent.toml")
     parser.add_argument("--reflection", action="store_true", help="gRPC reflection")
+    parser.add_argument(
+        "--end-children",
+        action="store_true",
+        help="end what an agent that is gone has left running, in order",
+    )
     parser.add_argument("--version", action="version", version=VERSION)
     given = parser.parse_args(arguments)
     _set_up_logs()
+    notifier = Notifier()
     try:
-        again = asyncio.run(_run(load(given.config), reflection=given.reflection))
+        config = load(given.config)
+        if given.end_children:
+            asyncio.run(end_children(config))
+            return 0
+        ending = asyncio.run(_run(config, given, notifier))
     except SessiondError as e:
         return _complain(e)
     except ExceptionGroup as e:
         # What fails while the agent is put together comes out of its task group.
         return _complain(_only(e))
-    if again:
+    if ending.again:
         words = sys.argv[1:] if arguments is None else list(arguments)
-        os.execv(sys.executable, [sys.executable, "-m", "agent", *words])  # noqa: S606
+        start_in_place(words, notifier.taken, ending.late)
     return 0
 
 
@@ -131,13 +146,15 @@ def _set_up_logs() -> None:
     )
 
 
-async def _run(config: AgentConfig, *, reflection: bool) -> bool:
-    """Run the agent; returns whether it is to be started again in place."""
+async def _run(
+    config: AgentConfig, given: argparse.Namespace, notifier: Notifier
+) -> Ending:
+    """Run the agent until a signal; returns what that asked for."""
     loop = asyncio.get_running_loop()
     bell = TurnBell(loop)
     store = DiskStore(Path(config.state_dir))
     store.lock()
-    ending = _Ending(loop)
+    ending = Ending(loop, partial(may_restart, given.config, config, notifier))
     async with AsyncExitStack() as stack:
         stack.callback(store.close)
         host, procs = await _build_host(config, store, bell)
@@ -211,7 +228,7 @@ async def _run(config: AgentConfig, *, reflection: bool) -> bool:
             agent=service,
             peer=peering,
             on_fault=_note_fault,
-            reflection=reflection,
+            reflection=given.reflection,
             # Two listeners may leave us no fewer than half of them.
             most_connections=min(MOST_CONNECTIONS, raise_limit() // 4),
         )
@@ -224,13 +241,41 @@ async def _run(config: AgentConfig, *, reflection: bool) -> bool:
             group.create_task(keep_stored(host, bell)),
         ]
         _log.info("agent.ready", name=host.name, id=host.id, listen=config.listen)
-        again = await ending.wait()
-        if not again:
+        notifier.tell(READY, WATCHDOG, "STATUS=")
+        if (period := notifier.watchdog) is not None:
+            line = HealthLine(f"unix:{Path(config.state_dir) / AGENT_SOCKET}")
+            stack.push_async_callback(line.close)
+            watchdog = _watchdog(period, host, sessions, line, notifier)
+            tasks.append(group.create_task(watchdog.run()))
+        await ending.wait()
+        if not ending.again:
+            notifier.tell(STOPPING)
             await _end(_Parts(host=host, sessions=sessions, bell=bell))
         await sessions.close()
         for task in tasks:
             task.cancel()
-    return again
+    return ending
+
+
+def _watchdog(
+    period: Seconds,
+    host: Host,
+    sessions: Sessions,
+    line: HealthLine,
+    notifier: Notifier,
+) -> Watchdog:
+    def elector_due() -> Seconds | None:
+        membership = sessions.current()
+        return None if membership is None else membership.elector.due
+
+    return Watchdog(
+        period=period,
+        clock=host.clock,
+        turns=lambda: host.turns,
+        elector_due=elector_due,
+        server=line,
+        feed=lambda: notifier.tell(WATCHDOG),
+    )
 
 
 async def _build_host(
@@ -244,9 +289,7 @@ async def _build_host(
         audio=config.audio,
         python=sys.executable,
         run_folder=str(run_folder),
-        station_folder=str(
-            station_folder(run_folder, identity, root=os.geteuid() == 0)
-        ),
+        station_folder=str(station_folder(run_folder, identity)),
         may_realtime=may_realtime(),
     )
     host = Host(
@@ -307,38 +350,3 @@ async def _end(parts: _Parts) -> None:
 
 def _note_fault(method: str, error: Exception) -> None:
     _log.error("call.fault", method=method, exc_info=error)
-
-
-class _Ending:
-    """Turns signals into the end, or into a restart in place."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._ended: asyncio.Future[bool] = loop.create_future()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end)
-        # With a terminal it means that its window was closed: that must not leave a
-        # microphone open.
-        hang_up = self._end if _has_terminal() else self._begin_again
-        loop.add_signal_handler(signal.SIGHUP, hang_up)
-
-    def _end(self) -> None:
-        self._settle(again=False)
-
-    def _begin_again(self) -> None:
-        self._settle(again=True)
-
-    def _settle(self, *, again: bool) -> None:
-        if not self._ended.done():
-            self._ended.set_result(again)
-
-    async def wait(self) -> bool:
-        """Return at a signal whether the agent is to be started again in place."""
-        return await self._ended
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

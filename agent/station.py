@@ -18,9 +18,9 @@ from sessiond.units import HostId
 ICECAST_USER: Final = "icecast2"
 
 
-def station_folder(run_folder: Path, host: HostId, *, root: bool) -> Path:
+def station_folder(run_folder: Path, host: HostId) -> Path:
     """Return where this host's Icecast reads its configuration."""
-    return Path("/run/sessiond") / host if root else run_folder
+    return Path("/run/sessiond") / host if os.geteuid() == 0 else run_folder
 
 
 def prepare_station(host: Host) -> bool:
@@ -53,7 +53,11 @@ def prepare_station(host: Host) -> bool:
 
 def remove_station(host: Host) -> None:
     """Delete the configuration: it holds passwords that nobody needs any more."""
-    folder = Path(host.setup.station_folder)
+    remove_configuration(Path(host.setup.station_folder))
+
+
+def remove_configuration(folder: Path) -> None:
+    """Delete what `prepare_station` wrote, if it did."""
     if not (folder / "icecast.xml").exists():
         return
     with suppress(OSError):
