@@ -168,6 +168,9 @@ class Feed:
         finally:
             self._opened = False
             self._waiting.clear()
+            if self._state is SourceState.LIVE:
+                # Cancelled: FFmpeg may take two seconds more, the mount is free now.
+                self._become(SourceState.WAITING, "the source ends it")
             await put.close()
 
     async def _watch(self, put: Put) -> None:

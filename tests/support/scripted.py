@@ -17,6 +17,7 @@ class Scripted:
         self.received = bytearray()
         self.port = 0
         self.ended = asyncio.Event()
+        self.ends = 0
         self.cut = False
         self._release = asyncio.Event()
 
@@ -44,6 +45,7 @@ class Scripted:
         except ConnectionError:
             self.cut = True
         self.ended.set()
+        self.ends += 1
         writer.close()
 
 
