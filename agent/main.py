@@ -42,6 +42,7 @@ from agent.roster import Roster
 from agent.service import Service
 from agent.sessions import Sessions
 from agent.station import prepare_station, remove_station, station_folder
+from agent.unfailing import unfailing
 from agent.watchdog import Watchdog
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.spec import Codec
@@ -142,7 +143,7 @@ def _set_up_logs() -> None:
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=unfailing()),
     )
 
 

@@ -12,7 +12,6 @@ Source: pidfd_open(2), pidfd_send_signal(2), waitid(2), proc(5), setsid(2).
 """
 
 import asyncio
-import codecs
 import errno
 import hashlib
 import os
@@ -26,6 +25,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from agent.adapters.proc_log import ProcLog
 from agent.doors import EXIT_UNKNOWN, Bell
 from sessiond.core.proc import ProcIdentity, ProcPlan, ProcSeen
 from sessiond.errors import Broken, SessiondError, Unavailable
@@ -41,12 +41,6 @@ PACKAGES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The Debian package of each program that a session can need."""
 
-# A day of a chatty link is a few hundred KiB; ten procs' logs stay below 10 MiB.
-LOG_LIMIT: Final = 1024 * 1024
-# Some forty lines: an error, and what led to it.
-TAIL_LENGTH: Final = 4096
-# One read of a full log takes sixteen; none of them holds a turn up.
-READ_LENGTH: Final = 64 * 1024
 # Seconds between two looks at log sizes while nothing else happens.
 TRIM_EVERY: Final = 5.0
 
@@ -132,67 +126,12 @@ def _kill(pid: int, session: int) -> None:
             os.close(pidfd)
 
 
-class _Log:
-    """A proc's output file, bounded by cutting it to nothing.
-
-    Offsets count all bytes that were ever written under this name, so a reader that
-    comes back after a cut or a new start goes on at the start of what there is.
-    """
-
-    def __init__(self, descriptor: int | None, start: int) -> None:
-        self._descriptor = descriptor
-        self._start = start
-        self._before_cut = b""
-
-    def close(self) -> int:
-        """Close the file; return the offset at which a successor starts."""
-        if self._descriptor is None:
-            return self._start
-        end = self._start + self._size()
-        os.close(self._descriptor)
-        self._descriptor = None
-        return end
-
-    def cut(self) -> None:
-        """Empty the file if it is over its limit; its tail stays known."""
-        size = self._size()
-        if size <= LOG_LIMIT or self._descriptor is None:
-            return
-        self._before_cut = self._bytes(size - TAIL_LENGTH, TAIL_LENGTH)
-        os.ftruncate(self._descriptor, 0)
-        self._start += size
-
-    def tail(self) -> str:
-        size = self._size()
-        end = self._bytes(max(0, size - TAIL_LENGTH), TAIL_LENGTH)
-        return (self._before_cut + end)[-TAIL_LENGTH:].decode("utf-8", "replace")
-
-    def read(self, offset: int) -> tuple[str, int]:
-        position = offset - self._start
-        if not 0 <= position <= self._size():
-            position = 0
-        found = self._bytes(position, READ_LENGTH)
-        # A character that is still being written is left for the next read.
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text = decoder.decode(found)
-        unread = len(decoder.getstate()[0])
-        return text, self._start + position + len(found) - unread
-
-    def _size(self) -> int:
-        return 0 if self._descriptor is None else os.fstat(self._descriptor).st_size
-
-    def _bytes(self, position: int, length: int) -> bytes:
-        if self._descriptor is None:
-            return b""
-        return os.pread(self._descriptor, length, position)
-
-
 @dataclass(slots=True)
 class _Owned:
     """A process started or adopted; pidfd is None once it has ended."""
 
     identity: ProcIdentity
-    log: _Log
+    log: ProcLog
     pidfd: int | None
     exit_code: int | None = None
 
@@ -314,7 +253,7 @@ class OsProcs:
         self, name: ProcName, identity: ProcIdentity, pidfd: int, log: int | None
     ) -> None:
         start = self._starts.get(name, 0)
-        owned = _Owned(identity=identity, log=_Log(log, start), pidfd=pidfd)
+        owned = _Owned(identity=identity, log=ProcLog(log, start), pidfd=pidfd)
         self._owned[name] = owned
         asyncio.get_running_loop().add_reader(pidfd, self._ended, owned)
         if self._trimming is None:
@@ -370,7 +309,7 @@ class OsProcs:
 
     def _trim(self) -> None:
         for owned in self._owned.values():
-            owned.log.cut()
+            owned.log.tend()
         loop = asyncio.get_running_loop()
         self._trimming = (
             loop.call_later(TRIM_EVERY, self._trim) if self._owned else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from agent.source.leases import lease_clock
 from agent.source.source import Source
 from agent.steering import SteeringServer
+from agent.unfailing import unfailing
 from sessiond.errors import SessiondError
 
 
@@ -49,4 +50,5 @@ async def _run(path: Path, server: str | None) -> None:
 
 
 if __name__ == "__main__":
+    sys.stderr = unfailing()  # a full disk must not end the music
     sys.exit(main())
