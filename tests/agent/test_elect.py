@@ -20,7 +20,7 @@ from sessiond.core.election import (
 from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import HostName, Term
-from tests.sim.world import SESSION, document
+from tests.sim.documents import SESSION, document
 from tests.support.eventually import aeventually
 
 ALICE, BOB = HostName("alice"), HostName("bob")

@@ -7,7 +7,7 @@ from sessiond.core import election as el
 from sessiond.core.election.state import Sounding
 from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.units import HostName, Seconds, Term
-from tests.sim.world import SESSION, document
+from tests.sim.documents import SESSION, document
 
 ALICE, BOB, CAROL, DAVE = (HostName(n) for n in ("alice", "bob", "carol", "dave"))
 TWO = (ALICE, BOB)

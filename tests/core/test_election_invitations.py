@@ -7,7 +7,7 @@ import pytest
 from sessiond.core import election as el
 from sessiond.core.stamped import StampedSpec
 from tests.core.electing import ALICE, BOB, CAROL, THREE, TWO, Bench, stamped
-from tests.sim.world import document
+from tests.sim.documents import document
 
 
 def offers(bench: Bench) -> list[tuple[str, StampedSpec]]:

@@ -8,7 +8,7 @@ from sessiond.core import election as el
 from sessiond.core.stamped import Stamp
 from sessiond.units import HostName, Seconds, Term
 from tests.core.electing import ALICE, BOB, CAROL, DAVE, THREE, TWO, Bench, stamped
-from tests.sim.world import with_members
+from tests.sim.documents import with_members
 
 
 def leader(*names: HostName, able: bool = True) -> Bench:

@@ -9,7 +9,7 @@ from sessiond.core.spec import NetworkProfile
 from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.units import HostName, SessionName, Term
 from tests.core.electing import ALICE, BOB, CAROL, DAVE, THREE, TWO, Bench, stamped
-from tests.sim.world import document, edited, with_members
+from tests.sim.documents import document, edited, with_members
 
 
 def stored(bench: Bench) -> StampedSpec:

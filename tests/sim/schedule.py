@@ -1,25 +1,17 @@
 """Random histories: faults for a while, then peace, and what must hold then."""
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
 from sessiond.core import election as el
-from sessiond.core.spec import NetworkProfile
-from sessiond.core.stamped import StampedSpec
+from sessiond.core.spec import NetworkProfile, StandbyMode
 from sessiond.units import HostName
-from tests.sim.world import (
-    ICECAST,
-    SOURCE_TIMEOUT,
-    BreachError,
-    Host,
-    World,
-    document,
-    edited,
-    with_members,
-)
+from tests.sim.documents import document, edited, with_members
+from tests.sim.net import ICECAST, BreachError, Host
+from tests.sim.peace import CALM, judge
+from tests.sim.results import Result, result_of
+from tests.sim.world import World
 
 PEOPLE = tuple(
     HostName(name)
@@ -29,41 +21,45 @@ PEOPLE = tuple(
     )
 )  # fmt: skip
 
-# How long after the last fault all must be well: a mount held by a silent source
-# is free after the source-timeout; then the ten seconds of invariant 5.
-CALM = SOURCE_TIMEOUT + 10.0
-STAYS = 5.0
+# Most sessions are small, and most mistakes show in small ones; but every hundredth
+# has more hosts than vote, and every thousandth as many as the design allows for.
+CROWD, CROWD_EVERY = 30, 100
+HALL, HALL_EVERY = 200, 1000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a schedule came to; `breach` is empty when all invariants held."""
+def size(seed: int, random: Random) -> int:
+    """Return how many hosts a seed's session has."""
+    small = random.choice((2, 2, 2, 3, 3, 3, 4, 5, 7, 9))
+    if seed % HALL_EVERY == HALL_EVERY - 1:
+        return HALL
+    return CROWD if seed % CROWD_EVERY == CROWD_EVERY - 1 else small
 
-    seed: int
-    breach: str
-    settled_after: float
-    terms: int
-    takeovers: int
-    log: tuple[str, ...]
+
+def people(count: int) -> tuple[HostName, ...]:
+    """Return so many host names."""
+    more = (HostName(f"host-{number}") for number in range(len(PEOPLE), count))
+    return (*PEOPLE, *more)[:count]
 
 
 class Schedule:
     """One seed's history."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, quiet: bool = False) -> None:
         # Reproducible on purpose, and no secret.
         self.random = Random(f"schedule {seed}")  # noqa: S311
-        count = self.random.choice((2, 2, 2, 3, 3, 3, 4, 5, 7, 9))
-        self.names = PEOPLE[:count]
-        self.spare = PEOPLE[count : count + 1]
+        count = size(seed, self.random)
+        crowd = people(count + 1)
+        self.names, self.spare = crowd[:count], crowd[count:]
         self.wifi = self.random.random() < 0.15
         self.mounts = self.random.random() < 0.95
+        self.hot = self.random.random() < 0.5
         loss = self.random.choice((0.0, 0.0, 0.02, 0.1))
         self.world = World(
             seed=seed,
             names=self.names + self.spare,
             loss=loss,
             delay=self.random.choice(((0.001, 0.01), (0.001, 0.06))),
+            quiet=quiet,
         )
         self.changes = 0
         self.last_fault = 0.0
@@ -71,8 +67,7 @@ class Schedule:
 
     def play(self) -> Result:
         """Run it to its end."""
-        breach = ""
-        settled = -1.0
+        breach, settled = "", -1.0
         world = self.world
         try:
             self.create()
@@ -80,16 +75,17 @@ class Schedule:
                 world.run(world.now + self.random.expovariate(0.5))
                 self.random.choice(self.faults())()
             self.make_peace()
-            settled = self.judge()
+            patience = CALM * (2 if self.wifi else 1)
+            settled = judge(world, mounts=self.mounts, patience=patience)
         except BreachError as e:
             breach = str(e)
-        return Result(
-            seed=world.seed,
+        return result_of(
+            world,
+            row="25",
+            hosts=len(self.names),
+            hot=self.hot,
             breach=breach,
             settled_after=settled,
-            terms=len(world.leaders),
-            takeovers=len(world.takeovers),
-            log=tuple(world.log),
         )
 
     def create(self) -> None:
@@ -103,9 +99,9 @@ class Schedule:
             mounts=self.mounts,
             network=network,
             never=never or frozenset(),
+            standby=StandbyMode.HOT if self.hot else StandbyMode.COLD,
         )
-        creator = world.hosts[self.random.choice(self.names)]
-        world.feed(creator, el.CreateRequested(document=first))
+        world.create(self.random.choice(self.names), first)
         world.run(self.random.choice((1.0, 4.0)))
 
     # Faults
@@ -229,22 +225,14 @@ class Schedule:
         self.note("icecast dies")
         self.world.icecast_dies()
 
-        def back() -> None:
-            self.world.icecast_up = True
-
-        self.later(0.5, 6, back)
+        self.later(0.5, 6, self.world.icecast_starts)
 
     def lose_ability(self) -> None:
         """Take a host's JACK away for a while."""
         name = self.some()
-        host = self.world.hosts[name]
         self.note(f"{name} not able")
-        host.willing = False
-
-        def back() -> None:
-            host.willing = True
-
-        self.later(0.5, 12, back)
+        self.world.set_willing(name, willing=False)
+        self.later(0.5, 12, lambda: self.world.set_willing(name, willing=True))
 
     def later(self, least: float, most: float, action: Callable[[], None]) -> None:
         """End a fault after a random while."""
@@ -290,6 +278,8 @@ class Schedule:
         added = all(old.member(name) is None for name in self.spare)
         names = self.names + self.spare if added else self.names
         self.note(f"members at {host.name}: {len(names)}")
+        for name in self.spare:
+            self.world.hosts[name].trouble_at = self.world.now
         self.changes += 1
         wanted = with_members(edited(old, self.changes), names) if self.mounts else old
         self.world.request(host.name, self.changes, wanted)
@@ -299,7 +289,7 @@ class Schedule:
         host = self.someone_up()
         if host is not None:
             self.note(f"hand-over at {host.name}")
-            self.world.feed(host, el.HandoverRequested(request=0))
+            self.world.ask_handover(host.name)
 
     # The end
 
@@ -335,89 +325,3 @@ class Schedule:
             for name in host.disk.stamped.spec.broadcast.never
         }
         return tuple(name for name in self.names if name not in never)
-
-    def judge(self) -> float:
-        """Hold the settled world against invariants 5 and 6."""
-        world = self.world
-        began = world.now
-        calm = CALM * (2 if self.wifi else 1)
-        if not any(host.disk.stamped is not None for host in world.living()):
-            return 0.0
-        world.run(began + calm)
-        held = world.holder
-        if self.mounts:
-            self.check_on_air(held is not None)
-        world.run(world.now + STAYS)
-        if self.mounts and world.holder is not held:
-            raise BreachError(5, "the broadcaster did not stay")
-        self.check_documents()
-        last = world.takeovers[-1][0] if world.takeovers else began
-        return max(0.0, last - began)
-
-    def check_on_air(self, held: bool) -> None:
-        """Exactly one broadcaster, known as such by every living member."""
-        world = self.world
-        if not held:
-            raise BreachError(5, "nobody broadcasts")
-        streams = [h.name for h in world.hosts.values() if h.stream is not None]
-        if len(streams) != 1:
-            raise BreachError(5, f"sources run on {streams}")
-        majority = self.majority_lives()
-        for host in self.members():
-            state = host.state
-            if state is None:
-                continue
-            lead = el.leadership(state, world.clock(host))
-            if lead.broadcaster != streams[0]:
-                raise BreachError(5, f"{host.name} takes {lead.broadcaster} for it")
-            if majority and lead.leader != streams[0]:
-                raise BreachError(5, f"{lead.leader} leads, {streams[0]} broadcasts")
-
-    def newest(self) -> StampedSpec:
-        """Return the newest document of a living host."""
-        documents = [
-            host.disk.stamped
-            for host in self.world.living()
-            if host.disk.stamped is not None
-        ]
-        return max(documents, key=lambda document: document.stamp)
-
-    def members(self) -> list[Host]:
-        """Return the living members."""
-        newest = self.newest()
-        return [h for h in self.world.living() if newest.member(h.name) is not None]
-
-    def majority_lives(self) -> bool:
-        """Return whether a majority of the voters lives."""
-        voters = self.newest().voters
-        alive = sum(host.name in voters for host in self.world.living())
-        return alive > len(voters) // 2
-
-    def check_documents(self) -> None:
-        """Everyone has the newest document, with every confirmed change in it."""
-        newest = self.newest()
-        for host in self.members():
-            if host.disk.stamped != newest:
-                stamp = None if host.disk.stamped is None else host.disk.stamped.stamp
-                raise BreachError(6, f"{host.name} has {stamp}, not {newest.stamp}")
-        if not self.mounts or not self.majority_lives():
-            return
-        written = newest.spec.mounts[0].description
-        for change in sorted(self.world.confirmed):
-            if f"<{change}>" not in written:
-                raise BreachError(6, f"change {change} is lost, {newest.stamp} has not")
-
-
-def run(seeds: range) -> tuple[list[Result], Counter[str]]:
-    """Play schedules; return those with a breach, and what all came to."""
-    breaches = []
-    totals: Counter[str] = Counter()
-    for seed in seeds:
-        result = Schedule(seed).play()
-        totals["schedules"] += 1
-        totals["terms"] += result.terms
-        totals["takeovers"] += result.takeovers
-        totals[f"settled within {5 * int(result.settled_after // 5) + 5} s"] += 1
-        if result.breach:
-            breaches.append(replace(result))
-    return breaches, totals

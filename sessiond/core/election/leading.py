@@ -79,7 +79,7 @@ def lead(
     if not has_rights(state, now):
         state, rejected = reject_pending(state)
         if not state.source.on_air:
-            state = _step_down(state, document, now)
+            state = _step_down(state, mode, document, now)
         return state, rejected
     if state.unmerged:
         state = replace(state, unmerged=False)
@@ -93,13 +93,13 @@ def lead(
 
 
 def _step_down(
-    state: ElectionState, document: StampedSpec, now: Seconds
+    state: ElectionState, mode: Leading, document: StampedSpec, now: Seconds
 ) -> ElectionState:
     """Stop leading for want of acks; only being on the air is a reason to stay.
 
     The last acks are the last sign of a leader that there was.
     """
-    last_acks = Seconds(rights_end(state, document, now) - timers(state).rights)
+    last_acks = Seconds(rights_end(state, mode, document, now) - timers(state).rights)
     return replace(state, mode=Following(), leader=None, contact=last_acks)
 
 

@@ -110,7 +110,7 @@ def hears(state: ElectionState, name: HostName, now: Seconds) -> bool:
 
 def seen(state: ElectionState, name: HostName, now: Seconds) -> MemberSeen:
     """Return what is known of a member, first hand or from the leader's heartbeat."""
-    return all_seen(state, (name,), now)[name]
+    return _seen(state, name, _passed_on(state, now), now)
 
 
 def all_seen(
@@ -208,15 +208,14 @@ def ranking(
     return tuple(sorted(known, key=key))
 
 
-def rights_end(state: ElectionState, document: StampedSpec, now: Seconds) -> Seconds:
+def rights_end(
+    state: ElectionState, mode: Leading, document: StampedSpec, now: Seconds
+) -> Seconds:
     """Return until when a leader has its rights; in the past when it has none.
 
     Acks count from when their heartbeat was *sent*: what arrives late was
     answered early.
     """
-    mode = state.mode
-    if not isinstance(mode, Leading):
-        return Seconds(now - timers(state).rights)
     needed = majority(document) - (state.me in document.voters)
     if needed <= 0:
         return Seconds(now + timers(state).rights)
@@ -232,7 +231,7 @@ def rights_end(state: ElectionState, document: StampedSpec, now: Seconds) -> Sec
 
 def has_rights(state: ElectionState, now: Seconds) -> bool:
     """Return whether this host leads with a majority's recent acks."""
-    document = state.persisted.stamped
-    if document is None or not isinstance(state.mode, Leading):
+    document, mode = state.persisted.stamped, state.mode
+    if document is None or not isinstance(mode, Leading):
         return False
-    return now < rights_end(state, document, now)
+    return now < rights_end(state, mode, document, now)

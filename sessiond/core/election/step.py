@@ -98,11 +98,14 @@ def step(
         rest = tuple(e for e in effects if not isinstance(e, KeepConflict))
         effects = (*lost_ones, Persist(persisted=state.persisted), *rest)
     wake_at = _wake_at(state, now)
-    if wake_at == state.wake_at and not isinstance(event, Woke):
+    if wake_at is None or (not isinstance(event, Woke) and _rings(state, wake_at, now)):
         return state, effects
-    if wake_at is not None:
-        effects = (*effects, WakeAt(at=wake_at))
-    return replace(state, wake_at=wake_at), effects
+    return replace(state, wake_at=wake_at), (*effects, WakeAt(at=wake_at))
+
+
+def _rings(state: ElectionState, wake_at: Seconds, now: Seconds) -> bool:
+    """Return whether this host is woken early enough already: early does no harm."""
+    return state.wake_at is not None and now < state.wake_at <= wake_at
 
 
 def _react(state: ElectionState, event: Event, now: Seconds) -> Outcome:
@@ -213,16 +216,22 @@ def _candidate(state: ElectionState, document: StampedSpec, now: Seconds) -> Out
 def _beat(state: ElectionState, now: Seconds) -> Outcome:
     """Send the heartbeats, or hellos while no leader is heard, when they are due."""
     document = state.persisted.stamped
-    if document is None or now < state.beat_at:
+    if document is None or now < _beat_at(state):
         return state, ()
-    state = replace(state, beat_at=Seconds(now + timers(state).heartbeat))
+    spoke = replace(state, beat_at=Seconds(now + timers(state).heartbeat))
     if isinstance(state.mode, Leading):
         # Also once the document is stopped, until everyone has it.
-        return state, heartbeats(state, state.mode, document, now)
-    silent = state.contact is None or now - state.contact >= timers(state).suspect
-    if running(state) is None or not silent:
+        return spoke, heartbeats(state, state.mode, document, now)
+    if running(state) is None:
         return state, ()
-    return state, _hellos(state, document, now)
+    return spoke, _hellos(state, document, now)
+
+
+def _beat_at(state: ElectionState) -> Seconds:
+    """Return when this host speaks next; not before its leader has been silent."""
+    if isinstance(state.mode, Leading) or state.contact is None:
+        return state.beat_at
+    return Seconds(max(state.beat_at, state.contact + timers(state).suspect))
 
 
 def _hellos(
@@ -267,12 +276,12 @@ def _wake_at(state: ElectionState, now: Seconds) -> Seconds | None:
     passive = running(state) is None and not isinstance(mode, Leading)
     if document is None or passive:
         return None
-    ends = [state.beat_at]
+    ends = [_beat_at(state)]
     match mode:
         case Sounding() | Standing():
             ends.append(mode.ends)
         case Leading():
-            ends.append(rights_end(state, document, now))
+            ends.append(rights_end(state, mode, document, now))
         case Following():
             ends.append(stand_at(state, document, now))
         case _:
