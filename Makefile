@@ -3,7 +3,7 @@ bin := .venv/bin
 unit := $(addprefix tests/,core sim wire cli agent repo support)
 real := $(addprefix tests/,contract system faults)
 
-.PHONY: check test unit real bench proto format pins
+.PHONY: check test unit real bench faults soak proto format pins
 .DEFAULT_GOAL := check
 
 .venv/installed: deploy/install deploy/constraints.txt pyproject.toml
@@ -23,6 +23,12 @@ real: .venv/installed ## tests that drive the real programs
 
 bench: .venv/installed ## the figures of docs/performance.md
 	$(bin)/python -m tests.bench
+
+faults: .venv/installed ## rows of the fault table into docs/reliability.md: ROW=3 RUNS=20
+	$(bin)/python -m tests.faults $(if $(ROW),--row "$(ROW)") --runs $(or $(RUNS),1)
+
+soak: .venv/installed ## six hosts and a fault every 20 s: MINUTES=30
+	$(bin)/python -m tests.faults.soak --minutes $(or $(MINUTES),30)
 
 proto: .venv/installed ## sessiond/v1 from proto/
 	./deploy/protoc

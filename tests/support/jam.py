@@ -56,8 +56,8 @@ _SETTLED_WITHIN: Final = 20.0
 _COMMAND_WITHIN: Final = Seconds(60.0)
 
 # What every test's session has unless it says otherwise.
-_PERIOD: Final = Frames(512)
-_RATE: Final = Hertz(48000)
+PERIOD: Final = Frames(512)
+RATE: Final = Hertz(48000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +75,18 @@ class Said:
 
 @dataclass(slots=True, kw_only=True)
 class Jam:
-    """The lab with its station running, and what tests do in it."""
+    """The lab with its station running, and what tests do in it.
+
+    Attributes:
+        tables: What every agent.toml has on top of the lab's own file.
+        envs: What a host's agent has in its environment, by host.
+    """
 
     lab: Lab
     musicians: tuple[str, ...]
     agents: dict[str, Program] = field(default_factory=dict)
+    tables: Tables = field(default_factory=dict)
+    envs: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def station(self) -> LabHost:
@@ -87,10 +94,10 @@ class Jam:
 
     # --- hosts ------------------------------------------------------------------
 
-    def start_audio(self, name: str, period: Frames = _PERIOD) -> None:
+    def start_audio(self, name: str, period: Frames = PERIOD) -> None:
         """Start a host's JACK server, its musician and its headphones."""
         host = self.lab.host(name)
-        host.start_jackd(_RATE, period)
+        host.start_jackd(RATE, period)
         host.start_player("--sine", str(SINES[name]))
         start_phones(host)
 
@@ -100,8 +107,9 @@ class Jam:
             "": {"peers": self._peers_of(name)},
             "clock": {"servers": [self.station.address]},
         }
-        merged = {**known, **(overrides or {})}
-        self.agents[name] = self.lab.host(name).start_agent(merged)
+        merged = {**known, **self.tables, **(overrides or {})}
+        host = self.lab.host(name)
+        self.agents[name] = host.start_agent(merged, self.envs.get(name))
 
     def _peers_of(self, name: str) -> list[str]:
         others = (host for host in self.lab.hosts if host.name not in {name, STATION})
@@ -188,27 +196,27 @@ class Jam:
 
     # --- the station ------------------------------------------------------------
 
-    def start_icecast(self, session_file: Path) -> Program:
+    def start_icecast(self, session_file: Path, port: int = ICECAST_PORT) -> Program:
         """Start Icecast as its owner would, with the file of ``icecast-config``."""
         spec = parse_spec(session_file.read_text()).spec
         secrets = Secrets(source=SOURCE_PASSWORD, admin=ADMIN_PASSWORD)
-        settings = StationSettings(hostname=self.station.address, port=ICECAST_PORT)
+        settings = StationSettings(hostname=self.station.address, port=port)
         config = self.station.folder / "icecast.xml"
         config.write_text(icecast_xml(spec, secrets, settings))
         icecast = self.station.spawn(("icecast2", "-c", str(config)))
         eventually(lambda: _ICECAST_READY in icecast.text, within=5)
-        eventually(self._icecast_answers, within=5)
+        eventually(lambda: self._icecast_answers(port), within=5)
         return icecast
 
-    def _icecast_answers(self) -> bool:
+    def _icecast_answers(self, port: int) -> bool:
         try:
-            return self.feeding() == {}
+            return self.feeding(port) == {}
         except (OSError, json.JSONDecodeError):  # its first pages are no JSON yet
             return False
 
-    def feeding(self) -> dict[str, str]:
+    def feeding(self, port: int = ICECAST_PORT) -> dict[str, str]:
         """Return who feeds each mount, as its source told Icecast."""
-        opened = self.station.connect(self.station.address, ICECAST_PORT)
+        opened = self.station.connect(self.station.address, port)
         with opened, opened.makefile("rwb") as stream:
             stream.write(b"GET /status-json.xsl HTTP/1.0\r\n\r\n")
             stream.flush()

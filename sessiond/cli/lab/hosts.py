@@ -278,11 +278,14 @@ class LabHost:
             raise Unavailable(f"JACK did not start on {self.name}: {last}")
         return jackd
 
-    def start_agent(self, overrides: Tables | None = None) -> Program:
+    def start_agent(
+        self, overrides: Tables | None = None, env: Mapping[str, str] | None = None
+    ) -> Program:
         """Write this host's agent.toml and start its agent; does not wait for it.
 
         Args:
             overrides: What differs from the lab's own file: table → key → value.
+            env: On top of the lab's own environment.
         """
         own: Tables = {
             "": {"name": self.name, "state_dir": str(self.state_dir)},
@@ -296,7 +299,7 @@ class LabHost:
         file = self.folder / "agent.toml"
         file.write_text(agentfile.rendered(agentfile.merged(own, overrides or {})))
         argv = (sys.executable, "-m", "agent", "--config", str(file))
-        return self.spawn(argv, log="agent")
+        return self.spawn(argv, env=env, log="agent")
 
     def start_player(self, *what: str, client: str = "music") -> Program:
         """Start a player; `what` is its arguments: see `sessiond.cli.lab.player`."""

@@ -1,0 +1,73 @@
+"""`make faults ROW=n RUNS=k`: play rows of the fault table many times.
+
+    python -m tests.faults [--row ROW]… [--runs N] [--dry]
+
+A row is a number with its letter (``9b``), or with its variant (``"3 hot"``); without
+one, all are played. Each goes into the table of docs/reliability.md; `--dry` only
+prints it. Needs root and the programs that the tests need.
+"""
+
+import argparse
+import importlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.faults.measure import Case
+from tests.faults.page import Run, line_of, write
+
+
+def cases() -> Iterator[Case]:
+    """Yield every case there is, in the order of the files."""
+    for file in sorted(Path(__file__).parent.glob("test_row*.py")):
+        module = importlib.import_module(f"tests.faults.{file.stem}")
+        yield from getattr(module, "CASES", ())
+
+
+def wanted(asked: list[str]) -> list[Case]:
+    """Return the cases of these rows, or of all where none is named."""
+    return [
+        case
+        for case in cases()
+        if not asked or case.row in asked or case.row.split()[0] in asked
+    ]
+
+
+def play(case: Case) -> Run:
+    """Play a case once; one that does not hold is a result, too."""
+    with tempfile.TemporaryDirectory(prefix="sessiond-faults-") as folder:
+        try:
+            shown = case.play(Path(folder))
+        except AssertionError as e:
+            sys.stderr.write(f"{case.row}: {e}\n")
+            return Run(shown=None, missed=(_short(str(e)),))
+    return Run(shown=shown, missed=case.goal.missed(shown))
+
+
+def _short(sentence: str) -> str:
+    """Return the first line of what went wrong, without its wait."""
+    return sentence.split("\n", 1)[0].rpartition("last: ")[2][:200]
+
+
+def main() -> None:
+    """Play what was asked for and write down what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("--row", action="append", default=[])
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--dry", action="store_true", help="write nothing")
+    asked = parser.parse_args()
+    for case in wanted(asked.row):
+        runs = []
+        for number in range(asked.runs):
+            runs.append(play(case))
+            sys.stdout.write(f"{case.row}, run {number + 1}: {runs[-1]}\n")
+            sys.stdout.flush()
+        line = line_of(case, runs)
+        sys.stdout.write(" | ".join(line) + "\n")
+        if not asked.dry:
+            write([line])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""What a fault did to the listeners, what it may do, and whether the two agree."""
+
+import itertools
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sessiond.units import Seconds
+from tests.faults.audience import Holding, Look
+from tests.support.ear import Heard, play_out
+
+# Shorter silences are the player's own rounding: a page of Ogg is 20 to 200 ms long
+# and its arrival is noted to the millisecond.
+_INAUDIBLE: Final = Seconds(0.02)
+
+# Icecast 2.4.4's log, level 3: a source asks, is refused, goes; a command comes.
+_ASKS: Final = re.compile(r'Source logging in at mountpoint "([^"]+)"')
+_REFUSED: Final = re.compile(r"Mountpoint (\S+) in use")
+_GOES: Final = re.compile(r'Source(?: from \S+)? at "([^"]+)" exiting')
+_STARTS: Final = " server started"
+_KILLS: Final = re.compile(r"Received admin command killsource on mount")
+_TERM: Final = re.compile(r"event='leadership'.* term=(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What came of one fault.
+
+    Attributes:
+        silence: Of the listener who had most of it: late and decoded, seconds.
+        gap: The longest time without a byte at any listener.
+        dropped: Whether Icecast ended a listener's connection.
+        recovery: From the fault (or its cure, where the row says so) until the primary
+            mount had a new source; None where the old one stayed.
+        switches: How often the primary mount went from a host to another.
+        terms: How many terms higher the highest is than before.
+        kills: How many killsource commands Icecast got.
+        shared: A sentence for each moment at which a mount had two sources.
+    """
+
+    silence: Seconds
+    gap: Seconds
+    dropped: bool
+    recovery: Seconds | None
+    switches: int
+    terms: int
+    kills: int
+    shared: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a row of the fault table asks for; None asks for nothing.
+
+    Attributes:
+        silence: At most, seconds.
+        recovery: At most, seconds; a mount that kept its source has none.
+        switches: At most.
+        terms: At most.
+        kills: At most.
+        kept: Whether the primary mount's source has to stay the same one.
+        may_drop: Whether listeners may lose their connection.
+    """
+
+    silence: float | None = None
+    recovery: float | None = None
+    switches: int | None = None
+    terms: int | None = None
+    kills: int | None = None
+    kept: bool = False
+    may_drop: bool = False
+
+    def missed(self, shown: Shown) -> tuple[str, ...]:
+        """Return a sentence for everything that was not met; empty is good."""
+        return tuple(self._missed(shown))
+
+    def _missed(self, shown: Shown) -> Iterator[str]:
+        if self.silence is not None and shown.silence > self.silence + _INAUDIBLE:
+            yield f"{shown.silence:.2f} s of silence, not {self.silence:g} s"
+        if self.recovery is not None and (shown.recovery or 0.0) > self.recovery:
+            yield f"recovered after {shown.recovery:.1f} s, not {self.recovery:g} s"
+        if self.switches is not None and shown.switches > self.switches:
+            yield f"{shown.switches} switches, not {self.switches}"
+        if self.terms is not None and shown.terms > self.terms:
+            yield f"{shown.terms} new terms, not {self.terms}"
+        if self.kills is not None and shown.kills > self.kills:
+            yield f"{shown.kills} killsource commands, not {self.kills}"
+        if self.kept and shown.recovery is not None:
+            yield "the primary mount got another source"
+        if shown.dropped and not self.may_drop:
+            yield "a listener was dropped"
+        yield from shown.shared
+
+    @property
+    def text(self) -> str:
+        """The goal in a few words, for the table."""
+        return "; ".join(self._words())
+
+    def _words(self) -> Iterator[str]:
+        if self.silence is not None:
+            yield f"silence ≤ {self.silence:g} s" if self.silence else "0 silence"
+        if self.recovery is not None:
+            yield f"primary held again ≤ {self.recovery:g} s"
+        if self.kept:
+            yield "same source"
+        if self.switches is not None:
+            yield f"switches ≤ {self.switches}" if self.switches else "no switch"
+        if self.terms is not None:
+            yield f"new terms ≤ {self.terms}" if self.terms else "no new term"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A row of the fault table, or one of its variants, ready to be played.
+
+    Attributes:
+        row: As in the table, with the variant: ``3 hot``.
+        fault: What is done, in a few words.
+        goal: What must show.
+        play: Plays it in a folder of its own; an AssertionError is a row not met.
+        also: What `play` itself sees to, for the table.
+    """
+
+    row: str
+    fault: str
+    goal: Goal
+    play: Callable[[Path], Shown]
+    also: str = ""
+
+
+def hold(case: Case, folder: Path) -> None:
+    """Play a case once and fail unless it holds."""
+    shown = case.play(folder)
+    missed = case.goal.missed(shown)
+    assert not missed, f"row {case.row}: {'; '.join(missed)}; {shown}"
+
+
+# --- from raw material to figures --------------------------------------------------
+
+
+def silence_of(heard: Heard, until: float | None = None) -> Seconds:
+    """Return a listener's silence so far; one whose bytes have ended goes on waiting.
+
+    Args:
+        heard: What came.
+        until: The end of the run, monotonic; now by default.
+    """
+    if not heard.chunks:
+        return Seconds(float("inf"))
+    played = play_out(heard)
+    ran = (time.monotonic() if until is None else until) - heard.chunks[0][0]
+    return Seconds(played.silence + max(0.0, ran - played.duration))
+
+
+def switches_in(looks: Sequence[Look], path: str) -> int:
+    """Return how often a mount went from a host to another, whatever lay between."""
+    hosts = [held.host for held in holdings(looks, path)]
+    return sum(a != b for a, b in itertools.pairwise(hosts))
+
+
+def holdings(looks: Sequence[Look], path: str) -> list[Holding]:
+    """Return a mount's sources as they were seen, the moments without one left out."""
+    seen = (look.mounts[path] for look in looks if look.mounts and path in look.mounts)
+    return list(seen)
+
+
+def recovered_at(
+    looks: Sequence[Look], path: str, old: Holding, since: float
+) -> Seconds | None:
+    """Return when a mount was first seen with another source than `old`."""
+    for look in looks:
+        held = (look.mounts or {}).get(path)
+        if look.at >= since and held is not None and held != old:
+            return look.at
+    return None
+
+
+def shared_in(log: str) -> tuple[str, ...]:
+    """Return a sentence for each source that Icecast took while it had another.
+
+    A source that asks has been accepted once Icecast has not refused it.
+
+    Source: invariant 3.
+    """
+    sources: Counter[str] = Counter()
+    found = []
+    for line in log.splitlines():
+        if _STARTS in line:
+            sources.clear()
+        elif asks := _ASKS.search(line):
+            path = asks[1]
+            if sources[path] > 1:
+                found.append(f"two sources on {path} before: {line}")
+            sources[path] += 1
+        elif gone := _REFUSED.search(line) or _GOES.search(line):
+            sources[gone[1]] -= 1
+    found += [f"two sources on {path}" for path, n in sources.items() if n > 1]
+    return tuple(found)
+
+
+def kills_in(log: str) -> int:
+    """Return how many sources Icecast was asked to kill."""
+    return len(_KILLS.findall(log))
+
+
+def highest_term(logs: Sequence[str]) -> int:
+    """Return the highest term that any agent's log names; 0 for none."""
+    return max((int(t) for log in logs for t in _TERM.findall(log)), default=0)

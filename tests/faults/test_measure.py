@@ -1,0 +1,122 @@
+"""What the harness makes of logs, looks and bytes."""
+
+from pathlib import Path
+
+import pytest
+
+from sessiond.units import Seconds
+from tests.faults.audience import Holding, Look
+from tests.faults.measure import (
+    Case,
+    Goal,
+    Shown,
+    highest_term,
+    kills_in,
+    recovered_at,
+    shared_in,
+    silence_of,
+    switches_in,
+)
+from tests.faults.page import Run, line_of, spread, write
+from tests.support.ear import Heard
+
+ASKS = 'INFO connection/_handle_source_request Source logging in at mountpoint "/m" x'
+REFUSED = "WARN connection/source_startup Mountpoint /m in use"
+GOES = 'INFO source/source_shutdown Source from 10.77.0.1 at "/m" exiting'
+STARTS = "INFO main/main Icecast 2.4.4 server started"
+
+A = Holding(host="alice", term=1, started="10:00:00")
+B = Holding(host="bob", term=2, started="10:00:05")
+
+
+def looks(*held: Holding | None) -> list[Look]:
+    return [
+        Look(at=Seconds(float(n)), mounts={} if one is None else {"/m": one})
+        for n, one in enumerate(held)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "shared"),
+    [
+        ((ASKS, GOES, ASKS), False),
+        ((ASKS, ASKS, REFUSED, GOES, ASKS), False),
+        ((ASKS, STARTS, ASKS), False),
+        ((ASKS, ASKS), True),
+        ((ASKS, ASKS, GOES, ASKS), True),
+    ],
+)
+def test_two_sources_are_seen_in_icecasts_log(
+    lines: tuple[str, ...], shared: bool
+) -> None:
+    assert bool(shared_in("\n".join(lines))) == shared
+
+
+def test_kills_and_terms_are_read_from_logs() -> None:
+    kill = 'Received admin command killsource on mount "/m"'
+    assert kills_in(f"{kill}\n{GOES}\n{kill}") == 2
+    log = "event='leadership' why='x' term=4 leader='bob'\nevent='other' term=9"
+    assert highest_term([log, ""]) == 4
+    assert highest_term([]) == 0
+
+
+def test_a_switch_is_a_change_of_host_and_a_recovery_a_change_of_source() -> None:
+    again = Holding(host="alice", term=1, started="10:00:09")
+    seen = looks(A, None, B, B, None, again)
+    assert switches_in(seen, "/m") == 2
+    assert recovered_at(seen, "/m", A, since=1.0) == 2.0
+    assert recovered_at(looks(A, None, again), "/m", A, since=0.0) == 2.0
+    assert recovered_at(looks(A, None, A), "/m", A, since=0.0) is None
+
+
+def test_a_listener_that_gets_no_more_hears_silence() -> None:
+    heard = Heard(asked_at=Seconds(0.0))
+    assert silence_of(heard, until=5.0) == float("inf")
+    heard.chunks.append((Seconds(1.0), b""))
+    assert silence_of(heard, until=5.0) == 4.0
+
+
+def shown(silence: float = 0.0, recovery: float | None = 1.0) -> Shown:
+    return Shown(
+        silence=Seconds(silence),
+        gap=Seconds(0.2),
+        dropped=False,
+        recovery=None if recovery is None else Seconds(recovery),
+        switches=1,
+        terms=1,
+        kills=1,
+        shared=(),
+    )
+
+
+def test_a_goal_names_everything_that_was_missed() -> None:
+    assert not Goal(silence=0.0, recovery=1.0, switches=1, terms=1).missed(shown(0.01))
+    strict = Goal(silence=0.0, recovery=0.5, switches=0, terms=0, kills=0, kept=True)
+    assert len(strict.missed(shown(0.1))) == 6
+    assert not strict.missed(shown(recovery=None))[3:]
+
+
+def test_a_spread_is_median_percentile_and_maximum() -> None:
+    assert spread([], 1) == ""
+    assert spread([3.0], 1) == "3.0 / 3.0 / 3.0"
+    assert spread([float(n) for n in range(1, 21)], 0) == "10 / 19 / 20"
+
+
+def test_a_case_is_one_line_of_the_page_and_replaces_its_older_one(
+    tmp_path: Path,
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- rows -->\n<!-- end of rows -->\nafter\n")
+    goal = Goal(recovery=2.0)
+    case = Case(row="10", fault="f", goal=goal, play=lambda _: shown())
+    other = Case(row="9b", fault="g", goal=goal, play=lambda _: shown())
+    write([line_of(case, [Run(shown=shown(), missed=())])], page)
+    write([line_of(other, [Run(shown=None, missed=("a|b",))])], page)
+    write([line_of(case, [Run(shown=shown(recovery=1.5), missed=())] * 2)], page)
+    text = page.read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| 9b", "| 10"]
+    assert "1.5 / 1.5 / 1.5" in rows[1]
+    assert "**no**: 0 of 1" in rows[0]
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
