@@ -5,6 +5,7 @@ this door only asks, and never opens a source slot. What it makes of Icecast's w
 in `icecast_admin`.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from agent.adapters.icecast_admin import AdminOutcome, parse_answer, parse_listeners
+from agent.adapters.icecast_admin import AdminOutcome, parse_answer, parse_stats
 from sessiond.core.onair import MountSeen
 from sessiond.core.stamped import Station
 from sessiond.errors import Broken, Refused, SessiondError, Unavailable
@@ -24,8 +25,8 @@ from sessiond.units import Kbps, MountPath, Seconds
 # asks every 0.25 s and must know before a listener's burst is used up.
 WITHIN: Final = Seconds(1.0)
 
-# 64 sources with long descriptions are 60 KiB; more is no Icecast.
-_STATUS_BYTES: Final = 4 * 1024 * 1024
+# Icecast's whole answer to whatever is asked beyond its limit of clients, with a 403.
+_FULL: Final = b"Icecast connection limit reached"
 
 
 class IcecastDoor:
@@ -112,6 +113,23 @@ class IcecastDoor:
             case _:
                 raise _no_icecast(station, answer)
 
+    async def mount(
+        self, station: Station, path: MountPath, *, user: str, password: str
+    ) -> MountSeen | None:
+        """Return a mount, also a hidden one, or None when it has no source.
+
+        Args:
+            station: Where.
+            path: The mount.
+            user: Of the mount's source.
+            password: Of the mount's source.
+
+        Raises:
+            Broken: Icecast does not tell the source's user.
+            Unavailable: Nobody answers there within 1 s, or not as Icecast does.
+        """
+        return await self._seen(station, path, (user, password), wanted="stats")
+
     async def kill_source(
         self,
         station: Station,
@@ -123,33 +141,30 @@ class IcecastDoor:
     ) -> None:
         """End this very source; a mount that is free already is fine.
 
-        Icecast's status is read again first. Its listeners go to the mount's fallback.
-        Once this returns, Icecast lets go of the mount: a PUT that still meets its
-        old source succeeds at the next try.
+        What source the mount has is read again first. Its listeners go to the mount's
+        fallback at once. Icecast takes another source on it some 0.1 s later: a PUT
+        that still meets the old one succeeds at its next try.
 
         Args:
             station: Where.
-            path: A mount that is not hidden: only the status tells one source from
-                another.
+            path: The mount; may be hidden.
             user: Of the mount's source.
             password: Of the mount's source.
-            stream_start: Of the source that was judged, as the status had it; it
-                can't tell two sources of the same second apart.
+            stream_start: Of the source that was judged, as Icecast has it: to the
+                second, so two sources of the same second are one.
 
         Raises:
             Refused: Another source has the mount now.
-            Broken: Icecast does not let the source's user end sources.
+            Broken: Icecast does not let the source's user end it.
             Unavailable: Nobody answers there within 1 s, or Icecast did not do it.
         """
-        mounts = await self.mounts(station)
-        seen = next((mount for mount in mounts if mount.path == path), None)
+        auth = (user, password)
+        seen = await self._seen(station, path, auth, wanted="killsource")
         if seen is None:
             return
         if seen.stream_start != stream_start:
             raise Refused(f"Another source has {path} now.")
-        outcome, error = await self._asked(
-            station, "killsource", {"mount": path}, (user, password)
-        )
+        outcome, error = await self._asked(station, "killsource", {"mount": path}, auth)
         if outcome is not AdminOutcome.NO_SOURCE and error is not None:
             raise error
 
@@ -164,11 +179,16 @@ class IcecastDoor:
     ) -> None:
         """Move all listeners of a mount to another that has a source.
 
+        A source counts from Icecast's answer to its PUT on, also before it has sent a
+        byte. Nobody notices when there are no listeners to move.
+
         Args:
             station: Where.
             path: From where; may be hidden.
-            to: Where to; may be hidden. Its credentials are not asked for.
-            user: Of the source of `path`.
+            to: Where to; may be hidden. A mount without a source stands for its
+                fallback: Icecast then moves the listeners there, unless that is
+                `path` itself.
+            user: Of the source of `path`; nobody asks for those of `to`.
             password: Of the source of `path`.
 
         Raises:
@@ -176,9 +196,8 @@ class IcecastDoor:
             Unavailable: One of the two has no source, or nobody answers there
                 within 1 s.
         """
-        _, error = await self._asked(
-            station, "moveclients", {"mount": path, "destination": to}, (user, password)
-        )
+        params = {"mount": path, "destination": to}
+        _, error = await self._asked(station, "moveclients", params, (user, password))
         if error is not None:
             raise error
 
@@ -193,11 +212,12 @@ class IcecastDoor:
     ) -> None:
         """Say where a mount's listeners go when its source ends; ends with the source.
 
-        It has no override: listeners that went there stay until they are moved.
+        Whether listeners come back by themselves (override) is the configuration's
+        word, which this call leaves as it is; without one they stay until moved.
 
         Args:
             station: Where.
-            path: A mount that has a source.
+            path: A mount that has a source; may be hidden.
             fallback: Need not have a source yet.
             user: Of the source of `path`.
             password: Of the source of `path`.
@@ -206,31 +226,19 @@ class IcecastDoor:
             Broken: Icecast does not let the source's user set fallbacks.
             Unavailable: The mount has no source, or nobody answers there within 1 s.
         """
-        _, error = await self._asked(
-            station,
-            "fallbacks",
-            {"mount": path, "fallback": fallback},
-            (user, password),
-        )
+        params = {"mount": path, "fallback": fallback}
+        _, error = await self._asked(station, "fallbacks", params, (user, password))
         if error is not None:
             raise error
 
-    async def listeners(
-        self, station: Station, path: MountPath, *, user: str, password: str
-    ) -> int | None:
-        """Return how many listen to a mount, hidden or not; None: it has no source.
-
-        Raises:
-            Broken: Icecast does not tell the source's user.
-            Unavailable: Nobody answers there within 1 s, or not as Icecast does.
-        """
-        answer = await self._get(
-            station, "/admin/listclients", {"mount": path}, auth=(user, password)
-        )
-        count = parse_listeners(answer.text)
-        if answer.status_code == httpx.codes.OK and count is not None:
-            return count
-        outcome, error = _judged(station, "listclients", path, user, answer)
+    async def _seen(
+        self, station: Station, path: MountPath, auth: tuple[str, str], *, wanted: str
+    ) -> MountSeen | None:
+        answer = await self._get(station, "/admin/stats", {"mount": path}, auth=auth)
+        found = parse_stats(answer.text, path)
+        if answer.status_code == httpx.codes.OK and found is not None:
+            return _mount(found)
+        outcome, error = _judged(station, wanted, path, auth[0], answer)
         if outcome is AdminOutcome.NO_SOURCE:
             return None
         raise error or _no_icecast(station, answer)
@@ -255,20 +263,28 @@ class IcecastDoor:
     ) -> httpx.Response:
         scheme = "https" if station.tls else "http"
         try:
-            return await self._client.get(
-                f"{scheme}://{_address(station)}{path}", params=params, auth=auth
-            )
-        except httpx.TimeoutException as e:
+            async with asyncio.timeout(WITHIN):
+                answer = await self._client.get(
+                    f"{scheme}://{_address(station)}{path}", params=params, auth=auth
+                )
+        except (TimeoutError, httpx.TimeoutException) as e:
             raise Unavailable(
                 f"Icecast at {_address(station)} did not answer within {WITHIN:g} s."
             ) from e
         except httpx.HTTPError as e:
             raise Unavailable(
-                f"Icecast at {_address(station)} can't be reached: {e}.",
+                f"Icecast at {_address(station)} can't be reached: "
+                f"{str(e) or 'it closed the connection'}.",
                 "Does Icecast run there, and is its port open?",
             ) from e
         except httpx.InvalidURL as e:
             raise Unavailable(f"{_address(station)} is no address: {e}.") from e
+        if answer.status_code == httpx.codes.FORBIDDEN and _FULL in answer.content:
+            raise Unavailable(
+                f"Icecast at {_address(station)} has no room for another connection.",
+                "Raise the limit of clients in its configuration.",
+            )
+        return answer
 
 
 def _address(station: Station) -> str:
@@ -291,7 +307,7 @@ _DOES: Final = {
     "killsource": "end the source of",
     "moveclients": "move the listeners of",
     "fallbacks": "set the fallback of",
-    "listclients": "count the listeners of",
+    "stats": "see",
 }
 
 

@@ -1,16 +1,20 @@
 """What Icecast's admin pages answer, as values; `IcecastDoor` asks them.
 
 Icecast says what came of a call in its text, not in its status line: 2.4 has a 200
-with ``<return>0</return>`` for some refusals and a 400 with an HTML page for others.
-Source: Icecast 2.4.4, ``admin.c``; every sentence below was seen from it.
+with ``<return>0</return>`` for some refusals and a 400 with an HTML page for others,
+2.5 has 404 for a mount without a source. Source: ``admin.c`` of Icecast 2.4.4 (tried)
+and ``errors.c`` of 2.5 (read).
 """
 
 import html
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from sessiond.units import MountPath
 
 
 class AdminOutcome(StrEnum):
@@ -31,12 +35,9 @@ class AdminAnswer:
     words: str
 
 
-# What a page that Icecast or a proxy before it refuses looks like.
-_DENIALS: Final = frozenset({401, 403, 404, 405})
-
 _OUTCOMES: Final = (
     ("Source does not exist", AdminOutcome.NO_SOURCE),
-    # A source that is just connecting, or just going.
+    # A source that is just connecting, or that a moment ago was killed.
     ("Source is not available", AdminOutcome.NO_SOURCE),
     ("No such destination", AdminOutcome.NO_DESTINATION),
     ("Destination not running", AdminOutcome.NO_DESTINATION),
@@ -44,51 +45,51 @@ _OUTCOMES: Final = (
     ("mountpoints are identical", AdminOutcome.NO_DESTINATION),
     # Icecast 2.4 has no ``<return>`` for this success.
     ("Fallback configured", AdminOutcome.DONE),
+    ("<return>1</return>", AdminOutcome.DONE),
 )
 
-# ``<return>0</return>`` also stands in error pages; only this says it was done.
-_RETURN: Final = re.compile(r"<return>\s*1\s*</return>")
-_MESSAGE: Final = re.compile(
-    r"<message>(.*?)</message>|<b>(.*?)</b>|<p>(.*?)</p>", re.DOTALL
-)
+# What Icecast answers those without the right, and a proxy those outside.
+_DENIALS: Final = frozenset({401, 403, 404, 405})
+
+_MESSAGE: Final = re.compile(r"<(message|text|b|p)>(?P<words>.*?)</\1>", re.DOTALL)
 
 # A sentence of Icecast's own is shorter; a proxy's page may be any length.
 _WORDS: Final = 200
+
+# Icecast copies such characters from a source's headers; XML can't carry them, and
+# the only other references that it writes are to spaces.
+_UNCARRIED: Final = re.compile("&#[0-9]+;|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def parse_answer(status: int, text: str) -> AdminAnswer:
     """Return what an admin call came to.
 
     Args:
-        status: Of HTTP; alone it only tells a denial.
+        status: Of HTTP; only tells a denial.
         text: The page, XML or HTML, whatever it is.
     """
-    words = _words(text)
-    if status in _DENIALS:
-        return AdminAnswer(outcome=AdminOutcome.DENIED, words=words)
-    for sentence, outcome in _OUTCOMES:
-        if sentence in words:
-            return AdminAnswer(outcome=outcome, words=words)
-    done = status == 200 and _RETURN.search(text) is not None
-    return AdminAnswer(
-        outcome=AdminOutcome.DONE if done else AdminOutcome.REFUSED, words=words
-    )
+    found = (outcome for sentence, outcome in _OUTCOMES if sentence in text)
+    denied = AdminOutcome.DENIED if status in _DENIALS else AdminOutcome.REFUSED
+    return AdminAnswer(outcome=next(found, denied), words=_words(text))
 
 
 def _words(text: str) -> str:
     found = _MESSAGE.search(text)
-    words = next((part for part in found.groups() if part), "") if found else text
+    words = found["words"] if found else text
     return " ".join(html.unescape(words).split())[:_WORDS]
 
 
-def parse_listeners(text: str) -> int | None:
-    """Return how many listeners a ``listclients`` page counts; None: it is no such.
+def parse_stats(text: str, path: MountPath) -> Mapping[str, str] | None:
+    """Return what ``/admin/stats`` says of one source; empty when there is none.
 
-    Whoever Icecast is just moving to the mount counts already.
+    Its members are named as in ``status-json.xsl``. None: the page is no such.
     """
     try:
-        # Icecast's own page, from the station that the session names.
-        count = ET.fromstring(text).findtext("source/Listeners")  # noqa: S314
-        return int(count or "")
-    except (ET.ParseError, ValueError):
+        # The page of the station that the session names; expat resolves nothing.
+        root = ET.fromstring(_UNCARRIED.sub("", text))  # noqa: S314
+    except ET.ParseError:
         return None
+    if root.tag != "icestats":
+        return None
+    sources = (s for s in root.findall("source") if s.get("mount") == path)
+    return {child.tag: child.text or "" for child in next(sources, ())}

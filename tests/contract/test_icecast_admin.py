@@ -1,35 +1,21 @@
-"""The admin calls of the door to a station, against a real Icecast."""
+"""The admin calls of the door to a station, against a real Icecast and the fake."""
 
 import asyncio
-import base64
-import contextlib
-import dataclasses
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from agent.adapters.icecast import IcecastDoor
-from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
-from sessiond.core.stamped import Secrets
+from sessiond.core.onair import MountSeen
 from sessiond.errors import Broken, Refused, Unavailable
-from sessiond.units import HostName, Kbps, MountPath, SessionName
-from tests.support.beat import every
-from tests.support.ear import listening
+from sessiond.units import MountPath
+from tests.support.airs import HIDDEN, LABEL, PRIMARY, Air, real_air, some_air
 from tests.support.eventually import aeventually
-from tests.support.icecast import ADDRESS, RealIcecast, icecast
+from tests.support.icecast import asking, source_gate
 
 pytestmark = pytest.mark.real
-
-MIX = MountSpec(path=MountPath("/mix.mp3"), codec=Codec.MP3, bitrate_kbps=Kbps(64))
-OWN = dataclasses.replace(MIX, path=MountPath("/own.mp3"), source_user="d j")
-SPEC = SessionSpec(
-    name=SessionName("friday-jam"),
-    hosts=(HostRef(name=HostName("alice")),),
-    mounts=(MIX, OWN),
-)
-SECRETS = Secrets(source="hack", admin="boss", mounts={OWN.path: "own"})
 
 
 @pytest.fixture
@@ -41,167 +27,296 @@ def folder() -> Iterator[Path]:
         yield made
 
 
-@pytest.fixture
-async def server(folder: Path) -> AsyncIterator[RealIcecast]:
-    async with icecast(SPEC, SECRETS, folder) as made:
+KINDS: Final = ("fake", "real")
+
+
+@pytest.fixture(params=KINDS)
+async def air(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Air]:
+    """Make a station with a rendered configuration."""
+    async with some_air(request.param, folder, foreign=False) as made:
         yield made
 
 
-@pytest.fixture
-async def door() -> AsyncIterator[IcecastDoor]:
-    async with IcecastDoor() as made:
+@pytest.fixture(params=KINDS)
+async def foreign(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Air]:
+    """Make a station that knows nothing of our mounts."""
+    async with some_air(request.param, folder, foreign=True) as made:
         yield made
 
 
-@contextlib.asynccontextmanager
-async def source(
-    server: RealIcecast, path: str, letter: bytes
-) -> AsyncIterator[asyncio.StreamWriter]:
-    """Feed a mount with 64 kbit/s of one letter; Icecast takes any bytes for MP3."""
-    reader, writer = await asyncio.open_connection(ADDRESS, server.port)
-    token = base64.b64encode(b"source:hack").decode()
-    head = (
-        f"PUT {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}\r\n"
-        "Content-Type: audio/mpeg\r\nIce-Bitrate: 64\r\n\r\n"
-    )
-
-    async def feed() -> None:
-        with contextlib.suppress(ConnectionError):
-            writer.write(letter * 1600)
-            await writer.drain()
-
-    try:
-        writer.write(head.encode())
-        answer = await reader.readline()
-        assert b"200" in answer, answer
-        async with every(0.2, feed):
-            yield writer
-    finally:
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+@pytest.fixture(params=[(kind, foreign) for kind in KINDS for foreign in (False, True)])
+async def any_air(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Air]:
+    """Make a station of either kind."""
+    kind, foreign = request.param
+    async with some_air(kind, folder, foreign=foreign) as made:
+        yield made
 
 
-async def started(door: IcecastDoor, server: RealIcecast, path: str) -> str:
-    """Return the ``stream_start`` of the source on a mount once it shows."""
-
-    async def seen() -> str:
-        mounts = await door.mounts(server.station)
-        return "".join(m.stream_start for m in mounts if m.path == path)
-
-    return await aeventually(seen, within=3)
+# --- what tests ask -------------------------------------------------------------
 
 
-async def kill(door: IcecastDoor, server: RealIcecast, stream_start: str) -> None:
-    await door.kill_source(
-        server.station,
-        MIX.path,
-        user="source",
-        password="hack",
-        stream_start=stream_start,
+async def mount(air: Air, path: MountPath) -> MountSeen | None:
+    return await air.door.mount(air.station, path, user="source", password="hack")
+
+
+async def shown(air: Air, path: MountPath) -> MountSeen:
+    """Return a mount once it has a source; it shows a moment after the PUT's 200."""
+
+    async def seen() -> MountSeen | None:
+        return await mount(air, path)
+
+    found = await aeventually(seen, within=3)
+    assert found is not None
+    return found
+
+
+async def counted(air: Air, path: MountPath, listeners: int) -> None:
+    async def so_many() -> bool:
+        seen = await mount(air, path)
+        return seen is not None and seen.listeners == listeners
+
+    await aeventually(so_many, within=3)
+
+
+async def kill(air: Air, path: MountPath, stream_start: str | None = None) -> None:
+    """Kill the very source that is there, or the one that is named."""
+    judged = stream_start or (await shown(air, path)).stream_start
+    await air.door.kill_source(
+        air.station, path, user="source", password="hack", stream_start=judged
     )
 
 
-async def move(door: IcecastDoor, server: RealIcecast, path: str, to: str) -> None:
-    await door.move_listeners(
-        server.station,
-        MountPath(path),
-        MountPath(to),
-        user="source",
-        password="hack",
+async def move(air: Air, path: MountPath, to: MountPath) -> None:
+    await air.door.move_listeners(air.station, path, to, user="source", password="hack")
+
+
+async def set_fallback(air: Air, path: MountPath, fallback: MountPath) -> None:
+    await air.door.set_fallback(
+        air.station, path, fallback, user="source", password="hack"
     )
 
 
-async def test_a_killed_source_hands_its_listeners_to_the_standby_mount(
-    server: RealIcecast, door: IcecastDoor
+async def hears(last: Callable[[], MountPath | None], path: MountPath | None) -> None:
+    await aeventually(lambda: last() == path, within=5)
+
+
+# --- a mount --------------------------------------------------------------------
+
+
+async def test_a_hidden_mount_is_seen_with_its_sources_password_only(air: Air) -> None:
+    assert await mount(air, HIDDEN) is None
+    await air.put(HIDDEN)
+    seen = await shown(air, HIDDEN)
+    assert seen.path == HIDDEN
+    assert seen.description == LABEL
+    assert seen.stream_start
+    assert await air.door.mounts(air.station) == ()
+    await air.listen(HIDDEN)
+    await counted(air, HIDDEN, 1)
+    await air.drop(HIDDEN)
+
+    async def gone() -> bool:
+        return await mount(air, HIDDEN) is None
+
+    await aeventually(gone, within=3)
+
+
+# --- killing --------------------------------------------------------------------
+
+
+async def test_a_killed_sources_listeners_hear_the_standby_and_come_back(
+    air: Air,
 ) -> None:
-    async with (
-        source(server, MIX.standby_path, b"B"),
-        source(server, MIX.path, b"A"),
-        listening(ADDRESS, server.port, MIX.path) as heard,
-    ):
-        await aeventually(lambda: b"A" in heard.body, within=5)
-        await kill(door, server, await started(door, server, MIX.path))
-        await aeventually(lambda: b"B" in heard.body, within=5)
-        assert not heard.finished.is_set()
-        async with source(server, MIX.path, b"C"):
-            await aeventually(lambda: b"C" in heard.body, within=5)
+    await air.put(HIDDEN)
+    await air.put(PRIMARY)
+    last = await air.listen(PRIMARY)
+    await hears(last, PRIMARY)
+    await kill(air, PRIMARY)
+    await hears(last, HIDDEN)
+    await counted(air, HIDDEN, 1)
+    await air.put(PRIMARY)
+    await hears(last, PRIMARY)
+    await counted(air, HIDDEN, 0)
 
 
-async def test_only_the_source_that_was_judged_is_killed(
-    server: RealIcecast, door: IcecastDoor
+async def test_without_a_standby_the_listeners_of_a_killed_source_are_dropped(
+    air: Air,
 ) -> None:
-    await kill(door, server, "free is fine")
-    async with source(server, MIX.path, b"A"):
-        start = await started(door, server, MIX.path)
-        with pytest.raises(Refused, match="Another source has"):
-            await kill(door, server, "another")
-        assert await started(door, server, MIX.path) == start
+    await air.put(PRIMARY)
+    last = await air.listen(PRIMARY)
+    await kill(air, PRIMARY)
+    await hears(last, None)
 
 
-async def test_listeners_are_moved_to_a_mount_that_has_a_source_only(
-    server: RealIcecast, door: IcecastDoor
+async def test_killing_on_a_free_mount_is_fine_and_leaves_its_fallback_alone(
+    air: Air,
 ) -> None:
-    async with (
-        source(server, MIX.standby_path, b"B"),
-        listening(ADDRESS, server.port, MIX.standby_path) as heard,
-    ):
-        await aeventually(lambda: b"B" in heard.body, within=5)
-        with pytest.raises(Unavailable, match="has no source"):
-            await move(door, server, MIX.standby_path, MIX.path)
-        async with source(server, MIX.path, b"A"):
-            await started(door, server, MIX.path)
-            await move(door, server, MIX.standby_path, MIX.path)
-            await aeventually(lambda: b"A" in heard.body, within=5)
+    await air.put(HIDDEN)
+    await kill(air, PRIMARY, "2026-11-22T09:22:17+0000")
+    await shown(air, HIDDEN)
 
 
-async def test_listeners_of_a_hidden_mount_are_counted(
-    server: RealIcecast, door: IcecastDoor
+@pytest.mark.parametrize("path", [PRIMARY, HIDDEN])
+async def test_another_source_than_the_judged_one_is_not_killed(
+    air: Air, path: MountPath
 ) -> None:
-    async def count() -> int | None:
-        return await door.listeners(
-            server.station, MIX.standby_path, user="source", password="hack"
-        )
-
-    async def counted() -> tuple[int, ...]:
-        found = await count()
-        return () if found is None else (found,)
-
-    async def one() -> bool:
-        return await count() == 1
-
-    assert await count() is None
-    async with source(server, MIX.standby_path, b"B"):
-        assert await aeventually(counted, within=3) == (0,)
-        async with listening(ADDRESS, server.port, MIX.standby_path):
-            await aeventually(one, within=3)
+    await air.put(path)
+    seen = await shown(air, path)
+    with pytest.raises(Refused, match="Another source has"):
+        await kill(air, path, "2026-11-22T09:22:17+0000")
+    assert await shown(air, path) == seen
 
 
-async def test_a_wrong_password_is_said_plainly(
-    server: RealIcecast, door: IcecastDoor
+async def test_a_hidden_source_is_killed_too(air: Air) -> None:
+    await air.put(HIDDEN)
+    await kill(air, HIDDEN)
+    await air.put(HIDDEN)
+
+
+async def test_killing_twice_at_once_is_as_good_as_once(air: Air) -> None:
+    await air.put(PRIMARY)
+    start = (await shown(air, PRIMARY)).stream_start
+    await asyncio.gather(*(kill(air, PRIMARY, start) for _ in range(4)))
+
+
+# --- moving ---------------------------------------------------------------------
+
+
+async def test_listeners_are_moved_as_soon_as_the_destination_has_a_source(
+    foreign: Air,
 ) -> None:
-    async with source(server, MIX.path, b"A"):
-        start = await started(door, server, MIX.path)
+    await foreign.put(HIDDEN)
+    last = await foreign.listen(HIDDEN)
+    await foreign.put(PRIMARY)
+    await move(foreign, HIDDEN, PRIMARY)
+    await hears(last, PRIMARY)
+    await foreign.drop(HIDDEN)
+    await counted(foreign, PRIMARY, 1)
+
+
+async def test_listeners_are_not_moved_to_where_no_source_is(any_air: Air) -> None:
+    await any_air.put(HIDDEN)
+    last = await any_air.listen(HIDDEN)
+    with pytest.raises(Unavailable, match="has no source"):
+        await move(any_air, HIDDEN, PRIMARY)
+    with pytest.raises(Unavailable, match="has no source"):
+        await move(any_air, PRIMARY, HIDDEN)
+    await hears(last, HIDDEN)
+
+
+# --- fallbacks ------------------------------------------------------------------
+
+
+async def test_a_fallback_set_at_run_time_holds_as_long_as_the_source(
+    foreign: Air,
+) -> None:
+    with pytest.raises(Unavailable, match="has no source"):
+        await set_fallback(foreign, PRIMARY, HIDDEN)
+    await foreign.put(PRIMARY)
+    await set_fallback(foreign, PRIMARY, HIDDEN)
+    await foreign.put(HIDDEN)
+    last = await foreign.listen(PRIMARY)
+    await kill(foreign, PRIMARY)
+    await hears(last, HIDDEN)
+    # Without override they stay, and they must be moved before the hidden mount ends.
+    await foreign.put(PRIMARY)
+    await shown(foreign, PRIMARY)
+    await counted(foreign, HIDDEN, 1)
+    await move(foreign, HIDDEN, PRIMARY)
+    await hears(last, PRIMARY)
+    # It was the first source's fallback, not the mount's.
+    await foreign.drop(PRIMARY)
+    await hears(last, None)
+
+
+async def test_a_hidden_mount_hands_its_listeners_to_the_primary(any_air: Air) -> None:
+    await any_air.put(HIDDEN)
+    await any_air.put(PRIMARY)
+    await set_fallback(any_air, HIDDEN, PRIMARY)
+    last = await any_air.listen(HIDDEN)
+    await any_air.drop(HIDDEN)
+    await hears(last, PRIMARY)
+
+
+async def test_setting_what_the_configuration_has_keeps_its_override(air: Air) -> None:
+    await air.put(HIDDEN)
+    await air.put(PRIMARY)
+    await set_fallback(air, PRIMARY, HIDDEN)
+    await set_fallback(air, HIDDEN, PRIMARY)
+    last = await air.listen(PRIMARY)
+    await air.drop(PRIMARY)
+    await hears(last, HIDDEN)
+    await air.put(PRIMARY)
+    await hears(last, PRIMARY)
+
+
+async def test_two_mounts_that_fall_back_to_each_other_drop_nobody_into_a_loop(
+    air: Air,
+) -> None:
+    await air.put(HIDDEN)
+    await air.put(PRIMARY)
+    last = await air.listen(PRIMARY)
+    await air.drop(PRIMARY)
+    await air.drop(HIDDEN)
+    await hears(last, None)
+    await air.put(PRIMARY)
+    await counted(air, PRIMARY, 0)
+
+
+# --- refusals -------------------------------------------------------------------
+
+
+async def test_a_denied_call_says_what_was_denied(air: Air) -> None:
+    await air.put(PRIMARY)
+    start = (await shown(air, PRIMARY)).stream_start
+    await air.deny()
+
+    async def denied() -> str:
+        try:
+            await mount(air, PRIMARY)
+        except Broken as e:
+            return e.sentence
+        return ""
+
+    sentence = await aeventually(denied, within=8)
+    assert "does not let the source's user source see /mix.mp3" in sentence
+    with pytest.raises(Broken, match="let the source's user source end the source of"):
+        await kill(air, PRIMARY, start)
+    with pytest.raises(Broken, match="let the source's user source move the listeners"):
+        await move(air, PRIMARY, HIDDEN)
+    with pytest.raises(Broken, match="let the source's user source set the fallback"):
+        await set_fallback(air, PRIMARY, HIDDEN)
+
+
+async def test_a_station_that_does_not_answer_is_unavailable(air: Air) -> None:
+    await air.put(PRIMARY)
+    start = (await shown(air, PRIMARY)).stream_start
+    await air.away()
+    with pytest.raises(Unavailable, match="did not answer"):
+        await kill(air, PRIMARY, start)
+    with pytest.raises(Unavailable, match="did not answer"):
+        await move(air, PRIMARY, HIDDEN)
+    with pytest.raises(Unavailable, match="did not answer"):
+        await set_fallback(air, PRIMARY, HIDDEN)
+
+
+async def test_a_station_that_asks_others_about_sources_gives_them_no_rights(
+    folder: Path,
+) -> None:
+    async with source_gate() as url, real_air(folder, asking(url)) as air:
+        await air.put(PRIMARY)
         with pytest.raises(Broken, match="does not let the source's user source end"):
-            await door.kill_source(
-                server.station,
-                MIX.path,
-                user="source",
-                password="wrong",
-                stream_start=start,
-            )
-        with pytest.raises(Broken, match="does not let the source's user d j set"):
-            await door.set_fallback(
-                server.station,
-                MIX.path,
-                MIX.standby_path,
-                user="d j",
-                password="own",
-            )
-        await door.set_fallback(
-            server.station,
-            MIX.path,
-            MIX.standby_path,
-            user="source",
-            password="hack",
-        )
+            await kill(air, PRIMARY, "any")
+
+
+async def test_a_full_station_has_room_for_nobody(folder: Path) -> None:
+    def small(configuration: str) -> str:
+        before, _, rest = configuration.partition("<clients>")
+        return f"{before}<clients>2</clients>{rest.partition('</clients>')[2]}"
+
+    async with real_air(folder, small) as air:
+        await air.put(PRIMARY)
+        await air.listen(PRIMARY)
+        # Icecast may close the connection before its words have been read.
+        with pytest.raises(Unavailable, match=r"has no room|can't be reached"):
+            await mount(air, PRIMARY)

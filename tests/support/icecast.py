@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,51 @@ def free_port() -> int:
         return port
 
 
+Rewrite = Callable[[str], str]
+"""Makes another server's configuration of the one that we render."""
+
+
+def as_rendered(configuration: str) -> str:
+    """Leave the configuration as it is."""
+    return configuration
+
+
+def without_mounts(configuration: str) -> str:
+    """Return what an Icecast has that knows nothing of any session: no mounts."""
+    return re.sub(r" *<mount .*?</mount>\n", "", configuration, flags=re.DOTALL)
+
+
+def asking(url: str) -> Rewrite:
+    """Have Icecast ask a web server (`source_gate`) about each source.
+
+    Such a station takes sources, but no source's password allows any admin call.
+    """
+    option = f'<option name="stream_auth" value="{url}"/>'
+    gate = f'<authentication type="url">{option}</authentication>'
+
+    def rewritten(configuration: str) -> str:
+        no_password = re.sub(r" *<(source-)?password>.*\n", "", configuration)
+        return no_password.replace("</mount>", f"{gate}</mount>")
+
+    return rewritten
+
+
+@contextlib.asynccontextmanager
+async def source_gate() -> AsyncIterator[str]:
+    """Run a web server that lets every source in, and yield its address."""
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\nicecast-auth-user: 1\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, ADDRESS, 0)
+    async with server:
+        yield f"http://{ADDRESS}:{server.sockets[0].getsockname()[1]}/"
+
+
 @dataclass(slots=True, kw_only=True)
 class RealIcecast:
     """One icecast2 process that can be ended and started again on the same port."""
@@ -35,7 +81,9 @@ class RealIcecast:
     folder: Path
     port: int = field(default_factory=free_port)
     prefix: tuple[str, ...] = ()
+    rewrite: Rewrite = as_rendered
     child: asyncio.subprocess.Process | None = None
+    _before: int = 0
 
     @property
     def station(self) -> Station:
@@ -56,7 +104,7 @@ class RealIcecast:
         settings = StationSettings(
             hostname=ADDRESS, port=self.port, bind_address=ADDRESS
         )
-        self.file.write_text(icecast_xml(spec, secrets, settings))
+        self.file.write_text(self.rewrite(icecast_xml(spec, secrets, settings)))
         self.file.chmod(0o600)
         if os.geteuid() == 0:
             shutil.chown(self.file, "icecast2")
@@ -69,11 +117,13 @@ class RealIcecast:
     async def start(self) -> None:
         self.configure(self.spec, self.secrets)
         with (self.folder / "icecast.log").open("ab") as log:
+            self._before = log.tell()
             self.child = await asyncio.create_subprocess_exec(
                 *(*self.prefix, "icecast2", "-c", str(self.file)),
                 stdout=log,
                 stderr=log,
             )
+        await aeventually(self._ready, within=15)
         await aeventually(self._answers, within=15)
 
     async def stop(self, number: int = signal.SIGTERM) -> None:
@@ -91,6 +141,12 @@ class RealIcecast:
             child.kill()
             await child.wait()
 
+    def _ready(self) -> bool:
+        """Whether it survives its first contact: decision 17."""
+        assert self.child is not None
+        assert self.child.returncode is None, self.log
+        return "get_ssl_certificate" in self.log[self._before :]
+
     def _answers(self) -> bool:
         assert self.child is not None
         assert self.child.returncode is None, self.log
@@ -104,7 +160,12 @@ class RealIcecast:
 
 @contextlib.asynccontextmanager
 async def icecast(
-    spec: SessionSpec, secrets: Secrets, folder: Path, *, prefix: tuple[str, ...] = ()
+    spec: SessionSpec,
+    secrets: Secrets,
+    folder: Path,
+    *,
+    prefix: tuple[str, ...] = (),
+    rewrite: Rewrite = as_rendered,
 ) -> AsyncIterator[RealIcecast]:
     """Run Icecast for this session until the block ends.
 
@@ -113,8 +174,11 @@ async def icecast(
         secrets: Its passwords.
         folder: Where its configuration and its log go.
         prefix: What its argument list begins with, for instance to start as a user.
+        rewrite: Changes the configuration, to be somebody else's server.
     """
-    server = RealIcecast(spec=spec, secrets=secrets, folder=folder, prefix=prefix)
+    server = RealIcecast(
+        spec=spec, secrets=secrets, folder=folder, prefix=prefix, rewrite=rewrite
+    )
     try:
         await server.start()
         yield server
