@@ -55,6 +55,7 @@ class Host:
         mounts: Icecast's status as last read; None when it did not answer.
         sources: What each source process last reported.
         station_heard: When Icecast last answered.
+        station_denied: Why it did not let us act on a mount; empty when it did.
         turns: How many have been taken.
         settled: True when the last turn had no effect.
     """
@@ -89,6 +90,7 @@ class Host:
     mounts: tuple[MountSeen, ...] | None = None
     sources: Mapping[ProcName, SourceReport] = field(default_factory=dict)
     station_heard: Seconds | None = None
+    station_denied: str = ""
     turns: int = 0
     settled: bool = False
 
@@ -132,6 +134,7 @@ class Host:
             foreign_jack=self.observed.graph is not None and not owns_jack,
             mixing=MIXDOWN in self.observed.procs,
             conflict=self.conflict,
+            station_denied=self.station_denied,
         )
 
     def facts(self) -> HostFacts:

@@ -17,12 +17,21 @@ from agent.doors import WallClock
 from agent.elect import Elector
 from agent.host import Host
 from agent.lines import Lines
+from agent.mount_admin import MountAdmin
 from agent.mount_watch import MountWatch
 from agent.on_air import OnAir
 from agent.records import ROOM, keep_conflict, note_stored, owe_room, remember
 from agent.roster import Found, Roster
-from sessiond.core.election import AbilityChanged, ElectorConfig, Persisted, Role
+from sessiond.core.election import (
+    AbilityChanged,
+    ElectorConfig,
+    Evidence,
+    MountWitnessed,
+    Persisted,
+    Role,
+)
 from sessiond.core.facts import HostFacts
+from sessiond.core.seats import may_take_over
 from sessiond.core.settle import settle
 from sessiond.core.stamped import Member, Secrets, StampedSpec, Station
 from sessiond.errors import SessiondError, Unavailable
@@ -106,10 +115,16 @@ class Membership:
         self._looked = TurnBell(asyncio.get_running_loop())
         self._stamped = TurnBell(asyncio.get_running_loop())
         self._owed = TurnBell(asyncio.get_running_loop())
+        self._watch: MountWatch | None = None
+        self.admin = MountAdmin(icecast, host)
         self.on_air = OnAir(
+            me=host.name,
             elector=self.elector,
             run_folder=Path(host.setup.run_folder),
             running=self._sources_running,
+            witnessed=self._witnessed,
+            admin=self.admin,
+            clock=host.clock,
             bell=bell,
         )
         host.leadership = lambda: self.elector.leadership
@@ -191,18 +206,21 @@ class Membership:
     async def _witness(self) -> None:
         """Bring the elector evidence and ability, whatever the document says now."""
         async with asyncio.TaskGroup() as group:
-            watch: MountWatch | None = None
             task: asyncio.Task[None] | None = None
-            watched: tuple[Station, MountPath] | None = None
+            watched: tuple[Station, tuple[MountPath, ...]] | None = None
             while True:
                 if (wanted := self._to_watch()) != watched:
                     if task is not None:
                         task.cancel()
-                    watch, watched = self._open_watch(wanted), wanted
-                    task = group.create_task(watch.run()) if watch else None
-                closely = self.elector.leadership.watch
-                if watch is not None:
-                    watch.watch(closely=closely)
+                    self._watch, watched = self._open_watch(wanted), wanted
+                    task = group.create_task(self._watch.run()) if self._watch else None
+                lead = self.elector.leadership
+                closely = lead.watch
+                if (watch := self._watch) is not None:
+                    everywhere = may_take_over(
+                        lead, self._host.name, self.on_air.reports
+                    )
+                    watch.watch(closely=closely, everywhere=everywhere)
                     self._note_station(watch)
                     self.elector.post(watch.witnessed())
                 self._note_consent()
@@ -214,22 +232,28 @@ class Membership:
         """Have ability and evidence looked at now."""
         self._looked()
 
-    def _to_watch(self) -> tuple[Station, MountPath] | None:
+    def _witnessed(self, path: MountPath) -> MountWitnessed:
+        """Return this host's evidence of a mount; unknown while none is watched."""
+        if self._watch is None:
+            return MountWitnessed(evidence=Evidence.UNKNOWN)
+        return self._watch.witnessed(path)
+
+    def _to_watch(self) -> tuple[Station, tuple[MountPath, ...]] | None:
         doc = self.elector.leadership.stamped
         if doc is None or doc.stopped or doc.station is None:
             return None
-        primary = doc.spec.primary
-        return (doc.station, primary.path) if primary else None
+        paths = tuple(mount.path for mount in doc.spec.mounts)
+        return (doc.station, paths) if paths else None
 
     def _open_watch(
-        self, wanted: tuple[Station, MountPath] | None
+        self, wanted: tuple[Station, tuple[MountPath, ...]] | None
     ) -> MountWatch | None:
         if wanted is None:
             self._host.mounts = None
             return None
-        station, path = wanted
+        station, paths = wanted
         return MountWatch(
-            self._icecast, station, path, clock=self._host.clock, bell=self._looked
+            self._icecast, station, paths, clock=self._host.clock, bell=self._looked
         )
 
     def _note_station(self, watch: MountWatch) -> None:

@@ -1,4 +1,4 @@
-"""Watching the primary mount: a listener of our own and Icecast's status, together."""
+"""Watching mounts: listeners of our own and Icecast's status, together."""
 
 import asyncio
 import contextlib
@@ -23,14 +23,17 @@ HEARING_SECONDS: Final = Seconds(4.0)
 
 
 class MountWatch:
-    """Witnesses one mount for as long as `run` runs.
+    """Witnesses a session's mounts for as long as `run` runs.
+
+    The primary mount is always listened to; the others only by who may have to take
+    them over, since a stall shows only on a connection that was open before.
 
     Args:
         door: Shared with the rest of the agent.
         station: Where Icecast answers.
-        path: The primary mount.
+        paths: The mounts, the primary first.
         clock: This host's monotonic clock.
-        bell: Rung when the evidence or the source may have changed.
+        bell: Rung when the primary's evidence or source may have changed.
 
     Attributes:
         mounts: Icecast's status at its last reading; None when it did not answer.
@@ -40,50 +43,75 @@ class MountWatch:
         self,
         door: IcecastDoor,
         station: Station,
-        path: MountPath,
+        paths: tuple[MountPath, ...],
         *,
         clock: Clock,
         bell: Bell,
     ) -> None:
         self._door = door
         self._station = station
-        self._path = path
+        self._primary, *self._others = paths
         self._clock = clock
         self._bell = bell
         self._hurry = asyncio.Event()
         self._watching = False
-        self._listener = MountListener(station, path, clock, self._listener_changed)
-        self._stream_start = ""
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[MountPath, asyncio.Task[None]] = {}
+        self._listeners = {self._primary: self._listener(self._primary)}
+        self._stream_starts: dict[MountPath, str] = {}
         self._read_at = clock.now()
         self.mounts: tuple[MountSeen, ...] | None = None
 
-    def watch(self, *, closely: bool) -> None:
-        """Read the status every 0.25 s, or no longer."""
+    def watch(self, *, closely: bool, everywhere: bool = False) -> None:
+        """Read the status every 0.25 s or no longer; listen to the others or not."""
         if closely and not self._watching:
             self._hurry.set()
         self._watching = closely
+        wanted = self._others if everywhere else ()
+        for path in self._listeners.keys() - {self._primary, *wanted}:
+            del self._listeners[path]
+            if (task := self._tasks.pop(path, None)) is not None:
+                task.cancel()
+        for path in wanted:
+            if path not in self._listeners:
+                self._listeners[path] = self._listener(path)
+        self._start()
 
-    def witnessed(self) -> MountWitnessed:
-        """Return the evidence as of now."""
+    def witnessed(self, path: MountPath | None = None) -> MountWitnessed:
+        """Return the evidence of a mount, by default the primary, as of now."""
+        path = path or self._primary
+        listener = self._listeners.get(path)
         return witness(
-            self._listener.listening,
+            listener.listening if listener else None,
             self.mounts,
-            path=self._path,
+            path=path,
             now=self._clock.now(),
         )
 
     async def run(self) -> None:
         """Listen and read the status for ever."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listener.run())
+            self._group = group
+            self._start()
             group.create_task(self._read())
+
+    def _listener(self, path: MountPath) -> MountListener:
+        return MountListener(self._station, path, self._clock, self._listener_changed)
+
+    def _start(self) -> None:
+        """Start the listeners that do not run yet."""
+        if self._group is None:
+            return
+        for path in self._listeners.keys() - self._tasks.keys():
+            listening = self._listeners[path].run()
+            self._tasks[path] = self._group.create_task(listening)
 
     async def _read(self) -> None:
         rung_for = self.witnessed()
         while True:
             asked_at = self._clock.now()
             self.mounts = await self._look()
-            self._follow_source(self._read_at)
+            self._follow_sources(self._read_at)
             self._read_at = asked_at
             if (witnessed := self.witnessed()) != rung_for:
                 rung_for = witnessed
@@ -100,8 +128,9 @@ class MountWatch:
         return HEARING_SECONDS if hears else RESTING_SECONDS
 
     def _listener_changed(self) -> None:
-        """Read the status at once when the stream has ended."""
-        if self._listener.listening.state is ListenState.CLOSED:
+        """Read the status at once when a stream has ended."""
+        states = {each.listening.state for each in self._listeners.values()}
+        if ListenState.CLOSED in states:
             self._hurry.set()
         self._bell()
 
@@ -111,16 +140,17 @@ class MountWatch:
         except Unavailable:
             return None
 
-    def _follow_source(self, known_until: Seconds) -> None:
-        """Listen anew when another source has the mount: a verdict belongs to one.
+    def _follow_sources(self, known_until: Seconds) -> None:
+        """Listen anew where another source has the mount: a verdict belongs to one.
 
         A listener that opened after the last reading came to the new source itself.
         """
         seen = {mount.path: mount.stream_start for mount in self.mounts or ()}
-        start = seen.get(self._path, "")
-        if not start or start == self._stream_start:
-            return
-        self._stream_start = start
-        heard = self._listener.listening
-        if heard.state is not ListenState.OPEN or heard.since < known_until:
-            self._listener.ask_again()
+        for path, listener in self._listeners.items():
+            start = seen.get(path, "")
+            if not start or start == self._stream_starts.get(path):
+                continue
+            self._stream_starts[path] = start
+            heard = listener.listening
+            if heard.state is not ListenState.OPEN or heard.since < known_until:
+                listener.ask_again()

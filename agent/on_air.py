@@ -1,30 +1,38 @@
-"""The broadcaster's hands: leases for the sources, and what becomes of them.
+"""The broadcaster's and the standby's hands: leases for the sources, and what follows.
 
 The primary mount's source comes first; the others get their lease only while Icecast
-takes its bytes. This runs beside the turns and never waits for JACK, because leases
-must be renewed and losses told to the elector whatever else is going on.
+takes its bytes. The standby's sources take the hidden seats. This runs beside the turns
+and never waits for JACK, because leases must be renewed and losses told to the elector
+whatever else is going on.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
 from agent.bell import TurnBell
+from agent.doors import Clock
+from agent.mount_admin import MountAdmin
 from agent.source.steer import renew, report, revoke
 from sessiond.core.election import (
     Event,
     Leadership,
+    MountWitnessed,
+    Role,
     SourceAccepted,
     SourceAdopted,
     SourceLost,
     SourceRefused,
 )
 from sessiond.core.plan import source_name
+from sessiond.core.seats import hidden_wanted, in_the_way
 from sessiond.core.sourcing import Seat, SeatReport, SourceReport, SourceState
+from sessiond.core.spec import MountSpec, StandbyMode
 from sessiond.core.stamped import StampedSpec
 from sessiond.errors import SessiondError
-from sessiond.units import ProcName, Seconds
+from sessiond.units import HostName, MountPath, ProcName, Seconds
 
 # Until every mount is live, each look is a listener's waiting time.
 COMING_UP: Final = Seconds(0.1)
@@ -32,6 +40,8 @@ COMING_UP: Final = Seconds(0.1)
 ON_AIR: Final = Seconds(1.0)
 # Nothing to renew, and every source is known to wait; the elector rings when it must.
 OFF_AIR: Final = Seconds(5.0)
+# What a station is asked to do with mounts must not keep a lease waiting.
+ADMIN_LIMIT: Final = Seconds(2.0)
 
 
 class ElectorDoor(Protocol):
@@ -51,10 +61,14 @@ class OnAir:
     """Renews and revokes the leases of this host's sources.
 
     Args:
+        me: This host.
         elector: Says whether this host may broadcast.
         run_folder: Where the sources' sockets are.
         running: Names of the source processes that live, as the last turn saw; None
             before the first turn.
+        witnessed: This host's evidence of a mount, as of now.
+        admin: Moves listeners and ends sources at the station.
+        clock: Monotonic.
         bell: Rung when a report changed a source's state.
 
     Attributes:
@@ -64,17 +78,26 @@ class OnAir:
     def __init__(
         self,
         *,
+        me: HostName,
         elector: ElectorDoor,
         run_folder: Path,
         running: Callable[[], frozenset[ProcName] | None],
+        witnessed: Callable[[MountPath], MountWitnessed],
+        admin: MountAdmin,
+        clock: Clock,
         bell: TurnBell,
     ) -> None:
+        self._me = me
         self._elector = elector
         self._run_folder = run_folder
         self._running = running
+        self._witnessed = witnessed
+        self._admin = admin
+        self._clock = clock
         self._bell = bell
         self._changed = TurnBell(asyncio.get_running_loop())
-        self._grants: dict[ProcName, int] = {}
+        self._grants: dict[tuple[ProcName, Seat], int] = {}
+        self._live_since: dict[ProcName, Seconds] = {}
         self._primary_live = False
         self._looked_first = False
         self._refused_grant = 0
@@ -105,27 +128,32 @@ class OnAir:
         if self._states() != before:
             self._bell()
 
-    def _states(self) -> dict[ProcName, SourceState]:
-        return {name: report.primary.state for name, report in self.reports.items()}
+    def _states(self) -> dict[ProcName, tuple[SourceState, SourceState]]:
+        return {
+            name: (report.primary.state, report.hidden.state)
+            for name, report in self.reports.items()
+        }
 
     async def _steer_sources(
         self, lead: Leadership, doc: StampedSpec, names: frozenset[ProcName]
     ) -> None:
-        first, *others = (source_name(mount) for mount in doc.spec.mounts)
+        first = source_name(doc.spec.mounts[0])
         if not self._looked_first:
             self._looked_first = True
             if first in names and await self._adopted(first):
                 return
-        allowed = lead.right and lead.my_role is not None
-        if first in names:
-            await self._steer_one(first, lead, lead.grant if allowed else None)
-        seen = self.reports.get(first)
-        self._tell_elector(seen.primary if seen else None, lead)
-        live = allowed and self._primary_live
-        for name in others:
+        for mount in doc.spec.mounts:
+            name = source_name(mount)
             if name in names:
-                grant = self._next_grant(name) if live else None
-                await self._steer_one(name, lead, grant)
+                grant = self._grant(name, lead, first=name == first)
+                await self._steer_seat(name, Seat.PRIMARY, lead, grant)
+            if name == first:
+                self._tell_elector(self.reports.get(first), lead)
+        fed = [m for m in doc.spec.mounts if source_name(m) in self.reports]
+        asks = (self._follow(m, lead, doc, source_name(m) == first) for m in fed)
+        await self._ask([ask for each in asks for ask in each])
+        for mount in fed:
+            await self._steer_hidden(mount, lead, doc)
 
     async def _adopted(self, name: ProcName) -> bool:
         """Tell the elector of a source that an earlier agent left on the air."""
@@ -141,44 +169,66 @@ class OnAir:
         self._elector.post(SourceAdopted(term=put.term, role=put.role))
         return True
 
-    async def _steer_one(
-        self, name: ProcName, lead: Leadership, grant: int | None
+    def _grant(self, name: ProcName, lead: Leadership, *, first: bool) -> int | None:
+        """Return the grant for a mount itself; None without the right."""
+        if not lead.right or lead.my_role is None:
+            return None
+        if first:
+            return lead.grant
+        return self._next_grant(name, Seat.PRIMARY) if self._primary_live else None
+
+    async def _steer_seat(
+        self, name: ProcName, seat: Seat, lead: Leadership, grant: int | None
     ) -> None:
         socket = self._run_folder / f"{name}.sock"
+        role = Role.STANDBY if seat is Seat.HIDDEN else lead.my_role
         try:
-            if grant is None or lead.my_role is None:
-                self.reports[name] = await revoke(socket, seat=Seat.PRIMARY)
+            if grant is None or role is None:
+                self.reports[name] = await revoke(socket, seat=seat)
             else:
                 self.reports[name] = await renew(
-                    socket,
-                    seat=Seat.PRIMARY,
-                    term=lead.term,
-                    role=lead.my_role,
-                    grant=grant,
+                    socket, seat=seat, term=lead.term, role=role, grant=grant
                 )
         except SessiondError:
             # It is starting or ending; its process tells which.
             self.reports.pop(name, None)
 
-    def _next_grant(self, name: ProcName) -> int:
-        """Return a grant that lets a source of another mount connect again."""
+    async def _steer_hidden(
+        self, mount: MountSpec, lead: Leadership, doc: StampedSpec
+    ) -> None:
+        """Have the standby's source feed the hidden seat; end it once it may."""
+        name = source_name(mount)
+        hidden = self.reports[name].hidden
+        since = self._live_since.get(name)
+        live_for = None if since is None else Seconds(self._clock.now() - since)
+        if hidden_wanted(lead, self._me, hidden, live_for):
+            grant = self._next_grant(name, Seat.HIDDEN)
+            await self._steer_seat(name, Seat.HIDDEN, lead, grant)
+        elif hidden.state is not SourceState.WAITING:
+            if hidden.state is SourceState.LIVE:
+                await self._ask([self._admin.bring_back(doc, mount)])
+            await self._steer_seat(name, Seat.HIDDEN, lead, None)
+
+    def _next_grant(self, name: ProcName, seat: Seat) -> int:
+        """Return a grant that lets a source connect again to another seat."""
         report = self.reports.get(name)
-        grant = self._grants.get(name, 1)
+        grant = self._grants.get((name, seat), 1)
         # Also one that was revoked, or stopped itself in a silence of its agent.
-        put = report.primary if report else None
+        put = _put(report, seat)
         if put and put.state is not SourceState.LIVE and put.grant >= grant:
             grant = put.grant + 1
-        self._grants[name] = grant
+        self._grants[name, seat] = grant
         return grant
 
-    def _tell_elector(self, report: SeatReport | None, lead: Leadership) -> None:
-        state = report.state if report else None
+    def _tell_elector(self, report: SourceReport | None, lead: Leadership) -> None:
+        put = report.primary if report else None
+        state = put.state if put else None
         live = state is SourceState.LIVE
         if live and not self._primary_live:
             self._elector.post(SourceAccepted())
         elif self._primary_live and not live:
             self._elector.post(SourceLost())
-        elif report and not live and lead.right and report.grant >= lead.grant:
+        elif put and not live and lead.right and put.grant >= lead.grant:
             # Its PUT came and went between two looks, or before this agent began.
             self._elector.post(SourceLost())
         elif state is SourceState.REFUSED and self._refused_grant != lead.grant:
@@ -186,9 +236,60 @@ class OnAir:
             self._elector.post(SourceRefused())
         self._primary_live = live
 
+    def _follow(
+        self,
+        mount: MountSpec,
+        lead: Leadership,
+        doc: StampedSpec,
+        first: bool,  # noqa: FBT001  private, and one of four
+    ) -> list[Coroutine[None, None, None]]:
+        """Return what the station is to be asked after a look at a mount's source."""
+        name = source_name(mount)
+        report = self.reports[name]
+        if report.primary.state is SourceState.LIVE:
+            if name in self._live_since:
+                return []
+            self._live_since[name] = self._clock.now()
+            hot = doc.spec.broadcast.standby is StandbyMode.HOT
+            return [self._settle_in(doc, mount)] if hot else []
+        self._live_since.pop(name, None)
+        if report.primary.state is not SourceState.REFUSED:
+            return []
+        start = (
+            lead.fence
+            if first
+            else in_the_way(
+                report,
+                self._witnessed(mount.path),
+                holds_primary=self._primary_live,
+            )
+        )
+        return [self._admin.end_source(doc, mount, start)] if start else []
+
+    async def _settle_in(self, doc: StampedSpec, mount: MountSpec) -> None:
+        """Join a mount's two seats and bring its listeners back."""
+        await self._admin.join_seats(doc, mount)
+        await self._admin.bring_back(doc, mount)
+
+    async def _ask(self, asks: list[Coroutine[None, None, None]]) -> None:
+        """Ask the station all of this at once, within the limit."""
+        if not asks:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ADMIN_LIMIT):
+                await asyncio.gather(*asks)
+
     def _pause(self) -> Seconds:
-        states = set(self._states().values())
-        if self._elector.leadership.right:
+        lead = self._elector.leadership
+        states = {report.primary.state for report in self.reports.values()}
+        if lead.right:
             return ON_AIR if states == {SourceState.LIVE} else COMING_UP
-        idle = states <= {SourceState.WAITING}
+        every = {state for pair in self._states().values() for state in pair}
+        idle = every <= {SourceState.WAITING} and lead.standby != self._me
         return OFF_AIR if idle and self.reports.keys() == self._running() else ON_AIR
+
+
+def _put(report: SourceReport | None, seat: Seat) -> SeatReport | None:
+    if report is None:
+        return None
+    return report.primary if seat is Seat.PRIMARY else report.hidden

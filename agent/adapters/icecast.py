@@ -393,14 +393,16 @@ def _unquoted(text: str) -> str:
 
 def _mount(source: Mapping[str, object]) -> MountSeen | None:
     path = urlsplit(str(source.get("listenurl", ""))).path
-    if not path:
+    start = str(source.get("stream_start_iso8601", ""))
+    # A mount without a source is listed too while its fallback has one.
+    if not (path and start):
         return None
     bitrate = _number(source.get("bitrate"))
     return MountSeen(
         path=MountPath(path),
         listeners=_number(source.get("listeners")),
         description=str(source.get("server_description", "")),
-        stream_start=str(source.get("stream_start_iso8601", "")),
+        stream_start=start,
         bitrate_kbps=Kbps(bitrate) if bitrate else None,
         title=str(source.get("title", "")),
     )

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     STATION_UNREACHABLE = "StationUnreachable"
     STATION_NOT_REDUNDANT = "StationNotRedundant"
     SOURCE_DENIED = "SourceDenied"
+    FENCING_DENIED = "FencingDenied"
     MOUNT_STALLED = "MountStalled"
     MOUNT_HELD_ELSEWHERE = "MountHeldElsewhere"
     HOST_MISSING = "HostMissing"

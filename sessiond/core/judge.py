@@ -226,6 +226,13 @@ def _station(
             f"Icecast at {station.address}:{station.port} does not answer {view.me}.",
             "Check that it runs and that its port is open.",
         )
+    if view.station_denied:
+        yield warning(
+            Reason.FENCING_DENIED,
+            f"{view.station_denied.rstrip('.')}, so a broadcaster that falls silent "
+            "keeps its mounts until Icecast's source-timeout (10 s).",
+            "Let Icecast's sources use killsource, moveclients and fallbacks.",
+        )
     audio = view.setup.audio
     if station.host == view.me and (audio.inputs or audio.outputs):
         yield warning(

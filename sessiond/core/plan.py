@@ -29,6 +29,7 @@ from sessiond.core.proc import (
     Stage,
     StationAnswers,
 )
+from sessiond.core.seats import stands_by
 from sessiond.core.sourcing import SourceOrder, order_for
 from sessiond.core.spec import MountSpec
 from sessiond.core.stamped import LinkPort, StampedSpec, Station
@@ -49,7 +50,8 @@ class HostPlan:
         procs: In start order, by name within a stage.
         wires: Between ports that may not be there yet.
         mix: What the mix-down should do; None without one.
-        sources: What each source process should feed now; empty without the right.
+        sources: What each source process should encode now, here on the air or as
+            the standby; which seats it may feed, its leases say.
         station: Where the embedded Icecast listens, if this host runs it.
     """
 
@@ -77,7 +79,8 @@ def plan_host(view: SessionView) -> HostPlan:
     links = _my_links(view, doc)
     mixes = _mixes(view, doc)
     mix = mix_order(doc.spec) if mixes else None
-    orders = _sources(view, doc) if on_air(view) else {}
+    feeding = on_air(view) or stands_by(view.leadership, view.me)
+    orders = _sources(view, doc) if feeding else {}
     station = doc.station if _runs_station(view, doc) else None
     procs = (
         *jack,

@@ -46,6 +46,8 @@ class SessionView:
         foreign_jack: A JACK server runs here that we did not start.
         mixing: A mix-down of ours runs here already.
         conflict: A losing document of a partition lies beside ours.
+        station_denied: Why Icecast does not let this host end sources and move
+            listeners; empty while it does.
     """
 
     setup: HostSetup
@@ -64,6 +66,7 @@ class SessionView:
     foreign_jack: bool = False
     mixing: bool = False
     conflict: bool = False
+    station_denied: str = ""
 
     @property
     def me(self) -> HostName:

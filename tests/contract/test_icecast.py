@@ -307,7 +307,9 @@ async def test_listeners_go_to_the_standby_mount_and_come_back(
 
 @contextlib.asynccontextmanager
 async def watching(server: RealIcecast, door: IcecastDoor) -> AsyncIterator[MountWatch]:
-    watch = MountWatch(door, server.station, MIX.path, clock=Clock(), bell=lambda: None)
+    watch = MountWatch(
+        door, server.station, (MIX.path,), clock=Clock(), bell=lambda: None
+    )
     watch.watch(closely=True)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(watch.run())

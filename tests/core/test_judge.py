@@ -183,6 +183,11 @@ CASES: Final[Mapping[Reason, tuple[World, Severity, str]]] = {
         WARNING,
         "alice",
     ),
+    Reason.FENCING_DENIED: (
+        World(view=view(ALICE, station_denied="Icecast keeps its sources.")),
+        WARNING,
+        "Icecast keeps its sources, so",
+    ),
     Reason.SOURCE_DENIED: (source(SourceState.DENIED), ERROR, "/mix.ogg: No."),
     Reason.MOUNT_HELD_ELSEWHERE: (source(SourceState.REFUSED), ERROR, "/mix.ogg"),
     Reason.MOUNT_STALLED: (

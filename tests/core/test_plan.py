@@ -17,7 +17,13 @@ from sessiond.core.proc import (
     Stage,
     StationAnswers,
 )
-from sessiond.core.spec import Codec, LinkSettings, TopologyChoice
+from sessiond.core.spec import (
+    BroadcastSettings,
+    Codec,
+    LinkSettings,
+    StandbyMode,
+    TopologyChoice,
+)
 from sessiond.core.stamped import LinkPort, Station
 from sessiond.core.view import SessionView
 from sessiond.units import (
@@ -281,11 +287,18 @@ def test_a_session_without_mounts_has_no_broadcast_path() -> None:
     assert not any("mixdown" in wire.destination for wire in plan.wires)
 
 
-def test_only_the_host_with_the_right_is_told_what_to_feed() -> None:
+def test_the_broadcaster_and_the_standby_are_told_what_to_encode() -> None:
     assert plan_host(view(ALICE)).sources.keys() == {"source-mix.ogg"}
-    standby = plan_host(view(BOB))
-    assert standby.proc(ProcName("source-mix.ogg")) is not None
-    assert standby.sources == {}
+    standby = plan_host(view(BOB)).sources[ProcName("source-mix.ogg")]
+    assert (standby.path, standby.hidden) == ("/mix.ogg", "/mix-standby.ogg")
+    assert plan_host(view(CAROL)).sources == {}
+
+
+def test_a_cold_standby_has_its_processes_waiting() -> None:
+    cold = BroadcastSettings(standby=StandbyMode.COLD)
+    plan = plan_host(view(BOB, document(session(broadcast=cold))))
+    assert plan.proc(ProcName("source-mix.ogg")) is not None
+    assert plan.sources == {}
 
 
 def test_an_order_says_where_as_whom_and_at_which_rate() -> None:

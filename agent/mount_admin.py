@@ -1,0 +1,139 @@
+"""What a station is asked to do with mounts: end a source, move listeners.
+
+Nothing here is needed for the music to go on, so nothing here raises: what Icecast
+refuses is kept as a sentence for status, what fails otherwise is logged and, where it
+still matters, tried again by the caller's next look.
+"""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+import structlog
+
+from agent.host import Host
+from sessiond.core.spec import MountSpec
+from sessiond.core.stamped import StampedSpec, Station
+from sessiond.errors import Broken, SessiondError
+from sessiond.units import MountPath
+
+_log = structlog.get_logger()
+
+
+class StationAdmin(Protocol):
+    """The admin calls of `agent.adapters.icecast.IcecastDoor`."""
+
+    async def kill_source(
+        self,
+        station: Station,
+        path: MountPath,
+        *,
+        user: str,
+        password: str,
+        stream_start: str,
+    ) -> None:
+        """End this very source."""
+        ...
+
+    async def move_listeners(
+        self,
+        station: Station,
+        path: MountPath,
+        to: MountPath,
+        *,
+        user: str,
+        password: str,
+    ) -> None:
+        """Move all listeners of a mount to another."""
+        ...
+
+    async def set_fallback(
+        self,
+        station: Station,
+        path: MountPath,
+        fallback: MountPath,
+        *,
+        user: str,
+        password: str,
+    ) -> None:
+        """Say where a mount's listeners go when its source ends."""
+        ...
+
+
+class MountAdmin:
+    """Asks on behalf of a session's document.
+
+    Args:
+        door: The station's.
+        host: Has the passwords, and is told why Icecast denies what is asked.
+    """
+
+    def __init__(self, door: StationAdmin, host: Host) -> None:
+        self._door = door
+        self._host = host
+
+    async def end_source(
+        self, doc: StampedSpec, mount: MountSpec, stream_start: str
+    ) -> None:
+        """End the source of a mount that was judged by its ``stream_start``."""
+        if doc.station is None:
+            return
+        user, password = self._credentials(doc, mount)
+        call = self._door.kill_source(
+            doc.station,
+            mount.path,
+            user=user,
+            password=password,
+            stream_start=stream_start,
+        )
+        if await self._asked("source.ended", mount, call):
+            _log.warning("source.ended", mount=mount.path, stream_start=stream_start)
+
+    async def join_seats(self, doc: StampedSpec, mount: MountSpec) -> None:
+        """Make the hidden mount the fallback of the mount that was just taken.
+
+        Icecast's configuration may say so already; a foreign one does not, and what
+        is said here lasts as long as the source.
+        """
+        if doc.station is None:
+            return
+        user, password = self._credentials(doc, mount)
+        call = self._door.set_fallback(
+            doc.station,
+            mount.path,
+            mount.standby_path,
+            user=user,
+            password=password,
+        )
+        await self._asked("fallback.set", mount, call)
+
+    async def bring_back(self, doc: StampedSpec, mount: MountSpec) -> None:
+        """Move the listeners of the hidden mount to the mount itself."""
+        if doc.station is None:
+            return
+        user, password = self._credentials(doc, mount)
+        call = self._door.move_listeners(
+            doc.station,
+            mount.standby_path,
+            mount.path,
+            user=user,
+            password=password,
+        )
+        await self._asked("listeners.moved", mount, call)
+
+    def _credentials(self, doc: StampedSpec, mount: MountSpec) -> tuple[str, str]:
+        server = doc.spec.icecast
+        user = mount.source_user or (server.source_user if server else "source")
+        return user, self._host.secrets.for_mount(mount.path)
+
+    async def _asked(self, what: str, mount: MountSpec, call: Awaitable[None]) -> bool:
+        try:
+            await call
+        except Broken as e:
+            self._host.station_denied = e.sentence
+            _log.warning(f"{what}.denied", mount=mount.path, why=e.sentence)
+            return False
+        except SessiondError as e:
+            _log.info(f"{what}.not", mount=mount.path, why=e.sentence)
+            return False
+        self._host.station_denied = ""
+        return True

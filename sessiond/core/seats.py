@@ -1,0 +1,76 @@
+"""Which seats a host's sources take, and which sources of others are in the way.
+
+A mount has two seats: the mount itself and its hidden standby mount. Who has the right
+to broadcast feeds the first. With ``standby = "hot"`` the standby feeds the second from
+a mix and an encoder of its own: Icecast moves the listeners there when the first falls
+silent. Promotion is a second PUT from the same encoder, so both seats are taken for a
+while. Source: election.md, "Hot standby".
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sessiond.core.election import Evidence, Leadership, MountWitnessed
+from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
+from sessiond.core.spec import StandbyMode
+from sessiond.units import HostName, ProcName, Seconds
+
+# A listener that comes back hears nothing new until the mount's first page, with
+# Vorbis up to 1.4 s after the PUT (field notes); twice that and its burst is filled.
+SETTLED_AFTER: Final = Seconds(3.0)
+
+
+def stands_by(lead: Leadership | None, me: HostName) -> bool:
+    """Tell whether this host is to mix and encode as the standby.
+
+    Only once somebody is on the air: until then every listener waits for the first.
+    """
+    if lead is None or lead.stamped is None or lead.right or lead.standby != me:
+        return False
+    cold = lead.stamped.spec.broadcast.standby is StandbyMode.COLD
+    return not cold and lead.broadcaster is not None
+
+
+def hidden_wanted(
+    lead: Leadership, me: HostName, hidden: SeatReport, live_for: Seconds | None
+) -> bool:
+    """Tell whether a source of this host should feed its mount's hidden seat.
+
+    Args:
+        lead: What the elector says.
+        me: This host.
+        hidden: What the source reports of that seat.
+        live_for: For how long it has fed the mount itself; None while it does not.
+    """
+    doc = lead.stamped
+    if doc is None or doc.spec.broadcast.standby is not StandbyMode.HOT:
+        return False
+    taken = hidden.state is SourceState.LIVE
+    if lead.right:
+        # Listeners are here until the mount itself has something to play.
+        return taken and (live_for is None or live_for < SETTLED_AFTER)
+    return lead.standby == me and (taken or lead.broadcaster is not None)
+
+
+def may_take_over(
+    lead: Leadership, me: HostName, reports: Mapping[ProcName, SourceReport]
+) -> bool:
+    """Tell whether this host needs evidence of every mount, not of the primary only."""
+    if not lead.right:
+        return lead.standby == me
+    return any(r.primary.state is SourceState.REFUSED for r in reports.values())
+
+
+def in_the_way(
+    report: SourceReport, seen: MountWitnessed, *, holds_primary: bool
+) -> str | None:
+    """Return the ``stream_start`` to end on a mount other than the primary, or None.
+
+    The primary says who broadcasts; what has stalled on the other mounts is what its
+    last holder left there. Of the primary itself the elector says it
+    (`Leadership.fence`).
+    """
+    refused = report.primary.state is SourceState.REFUSED
+    if not (holds_primary and refused and seen.evidence is Evidence.STALLED):
+        return None
+    return seen.stream_start

@@ -1,0 +1,118 @@
+"""Who feeds which seat of a mount, and whose source may be ended."""
+
+from dataclasses import replace
+
+import pytest
+
+from sessiond.core.election import Evidence, Leadership, MountWitnessed
+from sessiond.core.seats import (
+    SETTLED_AFTER,
+    hidden_wanted,
+    in_the_way,
+    may_take_over,
+    stands_by,
+)
+from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
+from sessiond.core.spec import BroadcastSettings, StandbyMode
+from sessiond.units import HostName, ProcName, Seconds
+from tests.core.examples import ALICE, BOB, CAROL, document, leadership, session
+
+LIVE = SeatReport(state=SourceState.LIVE)
+WAITING = SeatReport()
+REFUSED = SeatReport(state=SourceState.REFUSED)
+
+
+def led(
+    mode: StandbyMode = StandbyMode.HOT,
+    *,
+    right: bool = False,
+    broadcaster: HostName | None = ALICE,
+) -> Leadership:
+    doc = document(session(broadcast=BroadcastSettings(standby=mode)))
+    return leadership(doc, right=right, broadcaster=broadcaster)
+
+
+@pytest.mark.parametrize(
+    ("lead", "me", "encodes"),
+    [
+        (led(), BOB, True),
+        (led(StandbyMode.WARM), BOB, True),
+        (led(StandbyMode.COLD), BOB, False),
+        (led(), CAROL, False),
+        (led(right=True), BOB, False),
+        (led(broadcaster=None), BOB, False),
+        (replace(led(), stamped=None), BOB, False),
+        (None, BOB, False),
+    ],
+)
+def test_the_standby_encodes_once_somebody_is_on_the_air(
+    lead: Leadership | None, me: HostName, encodes: bool
+) -> None:
+    assert stands_by(lead, me) is encodes
+
+
+@pytest.mark.parametrize(
+    ("lead", "me", "hidden", "wanted"),
+    [
+        (led(), BOB, WAITING, True),
+        (led(), CAROL, WAITING, False),
+        (led(), CAROL, LIVE, False),
+        (led(StandbyMode.WARM), BOB, WAITING, False),
+        (led(broadcaster=None), BOB, WAITING, False),
+        (led(broadcaster=None), BOB, LIVE, True),
+        (replace(led(), stamped=None), BOB, LIVE, False),
+    ],
+)
+def test_a_hot_standby_takes_the_hidden_seat_and_keeps_it_when_the_other_is_gone(
+    lead: Leadership, me: HostName, hidden: SeatReport, wanted: bool
+) -> None:
+    assert hidden_wanted(lead, me, hidden, None) is wanted
+
+
+@pytest.mark.parametrize(
+    ("hidden", "live_for", "wanted"),
+    [
+        (LIVE, None, True),
+        (LIVE, SETTLED_AFTER - 0.1, True),
+        (LIVE, SETTLED_AFTER, False),
+        (WAITING, 0.0, False),
+        (REFUSED, None, False),
+    ],
+)
+def test_once_promoted_it_leaves_when_the_mount_has_something_to_play(
+    hidden: SeatReport, live_for: Seconds | None, wanted: bool
+) -> None:
+    assert hidden_wanted(led(right=True), BOB, hidden, live_for) is wanted
+
+
+@pytest.mark.parametrize(
+    ("lead", "me", "seat", "listens"),
+    [
+        (led(), BOB, WAITING, True),
+        (led(), CAROL, WAITING, False),
+        (led(right=True), CAROL, REFUSED, True),
+        (led(right=True), ALICE, LIVE, False),
+    ],
+)
+def test_who_may_take_over_listens_to_every_mount(
+    lead: Leadership, me: HostName, seat: SeatReport, listens: bool
+) -> None:
+    reports = {ProcName("source-mix.ogg"): SourceReport(primary=seat)}
+    assert may_take_over(lead, me, reports) is listens
+
+
+@pytest.mark.parametrize(
+    ("seat", "evidence", "holds_primary", "start"),
+    [
+        (REFUSED, Evidence.STALLED, True, "s1"),
+        (REFUSED, Evidence.STALLED, False, None),
+        (REFUSED, Evidence.PROGRESSING, True, None),
+        (LIVE, Evidence.STALLED, True, None),
+    ],
+)
+def test_4_on_other_mounts_only_what_stalled_is_ended_and_only_by_the_broadcaster(
+    seat: SeatReport, evidence: Evidence, holds_primary: bool, start: str | None
+) -> None:
+    seen = MountWitnessed(evidence=evidence, stream_start="s1")
+    report = SourceReport(primary=seat)
+    assert in_the_way(report, seen, holds_primary=holds_primary) == start
