@@ -1,1 +1,1 @@
-"""The source process: one mount, one ffmpeg, one Icecast PUT."""
+"""The source process: one mount, one FFmpeg, and a PUT for each of its two seats."""

@@ -1,4 +1,4 @@
-"""``python -m agent.source``: one mount's FFmpeg and its PUT to Icecast.
+"""``python -m agent.source``: one mount's FFmpeg and its PUTs to Icecast.
 
 A process of its own, so that mounts fail alone and the agent may die. It is steered
 over its Unix socket (`agent.source.steer`); what it is to feed, and the password, come

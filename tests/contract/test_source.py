@@ -5,8 +5,7 @@ import contextlib
 import dataclasses
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,87 +14,34 @@ from agent.adapters.icecast import IcecastDoor
 from agent.source import steer
 from agent.source.leases import lease_clock
 from agent.steering import ask
-from sessiond.core.election import Role
+from sessiond.core.holder import Role
 from sessiond.core.source_messages import lease_document
 from sessiond.core.sourcing import (
     LEASE_SECONDS,
     Lease,
     Seat,
-    SourceOrder,
     SourceReport,
     SourceState,
-    order_for,
 )
-from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
-from sessiond.core.stamped import Secrets
-from sessiond.errors import Unavailable
-from sessiond.units import Hertz, HostName, Kbps, MountPath, Seconds, SessionName, Term
-from tests.support.beat import every
-from tests.support.containers import moments
+from sessiond.core.spec import MountSpec
+from sessiond.units import Seconds, Term
 from tests.support.ear import decode, listening, tones
 from tests.support.eventually import aeventually
 from tests.support.icecast import RealIcecast, icecast
+from tests.support.sources import (
+    MOUNTS,
+    PASSWORD,
+    PITCH,
+    SECRETS,
+    SPEC,
+    RealSource,
+    order,
+    sound,
+    source,
+)
 from tests.support.studio import Studio, studio
 
 pytestmark = pytest.mark.real
-
-PITCH = 440
-PASSWORD = "a \"<b>&'c:d#@^%é"
-MOUNTS = (
-    MountSpec(path=MountPath("/mix.ogg"), codec=Codec.VORBIS, bitrate_kbps=Kbps(128)),
-    MountSpec(path=MountPath("/dj2.opus"), codec=Codec.OPUS, bitrate_kbps=Kbps(96)),
-    MountSpec(path=MountPath("/dj3.mp3"), codec=Codec.MP3, bitrate_kbps=Kbps(128)),
-    MountSpec(path=MountPath("/dj3.flac"), codec=Codec.FLAC, bitrate_kbps=None),
-)
-SPEC = SessionSpec(
-    name=SessionName("friday-jam"),
-    hosts=(HostRef(name=HostName("alice")), HostRef(name=HostName("bob"))),
-    mounts=MOUNTS,
-)
-SECRETS = Secrets(source=PASSWORD, admin="boss")
-
-
-class RealSource:
-    """One ``python -m agent.source`` that is kept supplied with leases."""
-
-    def __init__(self, child: asyncio.subprocess.Process, socket: Path) -> None:
-        self.child = child
-        self.socket = socket
-        self.grant = 1
-        self.renewing = True
-        self.report: SourceReport | None = None
-
-    async def renew(self) -> None:
-        """Renew the primary seat's lease, unless told not to; ask how it is."""
-        with contextlib.suppress(Unavailable):
-            if self.renewing:
-                self.report = await steer.renew(
-                    self.socket,
-                    seat=Seat.PRIMARY,
-                    term=Term(3),
-                    role=Role.LEADER,
-                    grant=self.grant,
-                )
-            else:
-                self.report = await steer.report(self.socket)
-
-    async def answers(self) -> bool:
-        with contextlib.suppress(Unavailable):
-            self.report = await steer.report(self.socket)
-        return self.report is not None
-
-    def is_(self, state: SourceState) -> Callable[[], bool]:
-        def holds() -> bool:
-            assert self.report is not None
-            assert self.report.primary.state is state, self.report
-            return True
-
-        return holds
-
-    async def become(self, state: SourceState, *, within: float = 10) -> SourceReport:
-        await aeventually(self.is_(state), within=within)
-        assert self.report is not None
-        return self.report
 
 
 @pytest.fixture
@@ -110,48 +56,6 @@ async def station(tmp_path: Path) -> AsyncIterator[RealIcecast]:
     folder.mkdir()
     async with icecast(SPEC, SECRETS, folder) as server:
         yield server
-
-
-@contextlib.asynccontextmanager
-async def source(
-    order: SourceOrder,
-    jack: Studio,
-    folder: Path,
-    *,
-    password: str = PASSWORD,
-    path: str | None = None,
-    renewing: bool = True,
-) -> AsyncIterator[RealSource]:
-    socket = folder / f"{order.host}{order.jack_client}.sock"
-    with (folder / "source.log").open("ab") as log:
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "agent.source", "--name", "source-x"),
-            *("--socket", str(socket), "--server", jack.server),
-            env={**os.environ, "PATH": path or os.environ["PATH"]},
-            stderr=log,
-        )
-    made = RealSource(child, socket)
-    made.renewing = renewing
-    try:
-        await aeventually(made.answers, within=15)
-        await steer.send_order(socket, order, password)
-        async with every(0.1, made.renew):
-            yield made
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            child.send_signal(signal.SIGTERM)
-        await child.wait()
-
-
-def order(mount: MountSpec, station: RealIcecast, host: str = "alice") -> SourceOrder:
-    return order_for(
-        mount,
-        station=station.station,
-        user="source",
-        rate_hz=Hertz(48000),
-        session=SPEC.name,
-        host=HostName(host),
-    )
 
 
 def visible(pid: int) -> bytes:
@@ -195,7 +99,6 @@ async def test_a_second_source_is_refused_and_takes_over_when_the_first_dies(
             await second.become(SourceState.REFUSED)
             first.child.kill()
             await second.become(SourceState.LIVE, within=5)
-            assert second.report is not None
             seat = second.report.primary
             assert (seat.term, seat.role) == (3, Role.LEADER)
 
@@ -219,7 +122,7 @@ async def test_the_label_says_whose_source_it_is(
 async def test_a_silent_agent_ends_the_put_and_only_its_word_opens_another(
     jack: Studio, station: RealIcecast, tmp_path: Path
 ) -> None:
-    quiet = source(order(MOUNTS[1], station), jack, tmp_path, renewing=False)
+    quiet = source(order(MOUNTS[1], station), jack, tmp_path, seats=())
     async with quiet as made:
         # The agent's last word, seven seconds ago.
         await lease(made, grant=1, age=LEASE_SECONDS - 3)
@@ -236,7 +139,7 @@ async def test_a_silent_agent_ends_the_put_and_only_its_word_opens_another(
 async def test_a_lease_that_waited_in_the_socket_is_as_old_as_it_is(
     jack: Studio, station: RealIcecast, tmp_path: Path
 ) -> None:
-    quiet = source(order(MOUNTS[1], station), jack, tmp_path, renewing=False)
+    quiet = source(order(MOUNTS[1], station), jack, tmp_path, seats=())
     async with quiet as made:
         await lease(made, grant=5, age=LEASE_SECONDS + 1)
         await stays(made, SourceState.WAITING)
@@ -247,13 +150,12 @@ async def test_a_revoked_lease_frees_the_mount_and_keeps_the_encoder(
 ) -> None:
     async with source(order(MOUNTS[1], station), jack, tmp_path) as made:
         before = await made.become(SourceState.LIVE)
-        made.renewing = False
-        await steer.revoke(made.socket, seat=Seat.PRIMARY)
+        await made.revoke(Seat.PRIMARY)
         after = await made.become(SourceState.WAITING, within=5)
         assert after.encoder_pid == before.encoder_pid
         # In mid-stream: the cached headers go first, and the sine is all there.
         await jack.play("air-dj2.opus")
-        made.grant, made.renewing = 2, True
+        made.grants[Seat.PRIMARY] = 2
         await made.become(SourceState.LIVE, within=5)
         path = MOUNTS[1].path
         async with listening("127.0.0.1", station.port, path) as heard:
@@ -270,7 +172,7 @@ async def test_after_icecast_came_back_only_a_new_grant_connects(
         await made.become(SourceState.LOST, within=5)
         await station.start()
         await stays(made, SourceState.LOST)
-        made.grant = 2
+        made.grants[Seat.PRIMARY] = 2
         await made.become(SourceState.LIVE, within=5)
 
 
@@ -293,7 +195,7 @@ async def test_a_wrong_password_is_denied_and_named(
         assert "wrong user name or password" in report.primary.detail
         # Another password is another order; it takes another grant.
         await steer.send_order(made.socket, order(MOUNTS[0], station), PASSWORD)
-        made.grant = 2
+        made.grants[Seat.PRIMARY] = 2
         await made.become(SourceState.LIVE)
 
 
@@ -387,21 +289,15 @@ async def stays(made: RealSource, state: SourceState) -> None:
     """Fail if the source leaves this state within half a second."""
     with pytest.raises(AssertionError, match="did not hold"):
         await aeventually(
-            lambda: made.report is not None and made.report.primary.state is not state,
+            lambda: made.seat().state is not state,
             within=0.5,
         )
-
-
-def sound(body: bytes) -> float:
-    """Return how many seconds of sound have come."""
-    return sum(moment.duration for moment in moments(body))
 
 
 def restarted(made: RealSource, before: SourceReport) -> bool:
     report = made.report
     return (
-        report is not None
-        and report.encoder_pid not in (0, before.encoder_pid)
+        report.encoder_pid not in (0, before.encoder_pid)
         and report.encoded_bytes > 0
         and report.encoder_restarts == before.encoder_restarts + 1
     )
