@@ -109,7 +109,7 @@ def _lines(
     yield from _listen_socket(settings)
     yield from _HTTP_HEADERS
     for mount in spec.mounts:
-        yield from _mount_pair(mount, spec, secrets)
+        yield from _mount_pair(mount, spec, secrets, settings.listeners)
     yield _element("fileserve", "1")
     yield from _paths(settings)
     yield from _logging(settings)
@@ -167,13 +167,19 @@ def _listen_socket(settings: StationSettings) -> Iterator[str]:
     yield "  </listen-socket>"
 
 
-def _mount_pair(mount: MountSpec, spec: SessionSpec, secrets: Secrets) -> Iterator[str]:
+def _mount_pair(
+    mount: MountSpec, spec: SessionSpec, secrets: Secrets, listeners: int
+) -> Iterator[str]:
     """Yield the mount and its standby mount, each the other's fallback.
 
     Only the primary overrides: a standby mount that did would take the listeners
-    of a healthy primary as soon as it appeared.
+    of a healthy primary as soon as it appeared. Only the primary has a limit of
+    listeners: it keeps room for sources and admin calls, to which Icecast answers 403
+    once it has all its clients; on the standby mount it would drop, in the middle of a
+    takeover, whom it doesn't let in.
     """
     yield from _mount(mount, mount.path, spec, secrets)
+    yield _element("max-listeners", str(listeners), depth=2)
     yield _element("fallback-mount", mount.standby_path, depth=2)
     yield _element("fallback-override", "1", depth=2)
     yield "  </mount>"

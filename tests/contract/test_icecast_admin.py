@@ -320,3 +320,17 @@ async def test_a_full_station_has_room_for_nobody(folder: Path) -> None:
         # Icecast may close the connection before its words have been read.
         with pytest.raises(Unavailable, match=r"has no room|can't be reached"):
             await mount(air, PRIMARY)
+
+
+async def test_a_limit_of_listeners_drops_nobody_at_a_takeover(folder: Path) -> None:
+    def small(configuration: str) -> str:
+        return configuration.replace("<max-listeners>800<", "<max-listeners>1<")
+
+    async with real_air(folder, small) as air:
+        await air.put(HIDDEN)
+        await air.put(PRIMARY)
+        await air.listen(HIDDEN)
+        last = await air.listen(PRIMARY)
+        await kill(air, PRIMARY)
+        await hears(last, HIDDEN)
+        await counted(air, HIDDEN, 2)

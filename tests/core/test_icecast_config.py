@@ -58,6 +58,7 @@ def test_a_mount_falls_back_to_its_standby_mount_with_override() -> None:
         "queue-size": "320000",
         "source-timeout": "10",
         "charset": "UTF-8",
+        "max-listeners": "800",
         "fallback-mount": "/mix-standby.ogg",
         "fallback-override": "1",
     }
@@ -69,6 +70,32 @@ def test_a_standby_mount_is_hidden_and_takes_nobody_from_its_primary() -> None:
     assert standby["fallback-override"] == "0"
     assert standby["hidden"] == "1"
     assert standby["public"] == "0"
+
+
+def test_a_standby_mount_drops_nobody_for_want_of_room() -> None:
+    assert "max-listeners" not in mount(render(), "/mix-standby.ogg")
+
+
+def test_each_mount_falls_back_to_a_mount_of_its_own() -> None:
+    root = render()
+    falls = {
+        m.findtext("mount-name"): m.findtext("fallback-mount")
+        for m in root.iter("mount")
+    }
+    assert falls == {
+        "/mix.ogg": "/mix-standby.ogg",
+        "/mix-standby.ogg": "/mix.ogg",
+        "/dj.flac": "/dj-standby.flac",
+        "/dj-standby.flac": "/dj.flac",
+    }
+
+
+def test_a_standby_mount_sends_what_its_primary_sends() -> None:
+    root = render()
+    for spec in (MIX, FLAC):
+        primary, standby = mount(root, spec.path), mount(root, spec.standby_path)
+        for setting in ("burst-size", "queue-size", "source-timeout", "charset"):
+            assert primary[setting] == standby[setting]
 
 
 def test_limits_count_every_standby_mount_and_every_host() -> None:
