@@ -103,6 +103,7 @@ def test_it_is_ready_once_it_answers_and_then_lives(watched: Watched) -> None:
 
 def test_a_hung_agent_gives_no_sign_of_life(watched: Watched) -> None:
     watched.agent.send_signal(signal.SIGSTOP)
+    eventually(lambda: field(watched.agent.pid, "State") == "T", within=WITHIN)
     before = watched.heard("WATCHDOG=1")
     steadily(lambda: watched.heard("WATCHDOG=1") == before, during=2 * PERIOD)
     watched.agent.send_signal(signal.SIGCONT)
@@ -159,6 +160,12 @@ def test_signals_that_meet_an_agent_between_two_lives_are_kept(
 
 def is_starting(pid: int) -> bool:
     """Whether the hang-up signal is blocked: only between two lives."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
-    return bool(int(blocked.split()[1], 16) & (1 << (signal.SIGHUP - 1)))
+    blocked = int(field(pid, "SigBlk"), 16)
+    return bool(blocked & (1 << (signal.SIGHUP - 1)))
+
+
+def field(pid: int, name: str) -> str:
+    """Return the first word of a field of /proc/PID/status (proc(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{name}:"))
+    return line.split()[1]
