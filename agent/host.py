@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.doors import Clock, Store
-from sessiond.core.argv import bind_port, link_client
-from sessiond.core.changes import Observed
+from sessiond.core.argv import bind_port, link_client, link_peer
 from sessiond.core.clockcheck import ClockVerdict
 from sessiond.core.conditions import Condition
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.election import Leadership
 from sessiond.core.facts import HostFacts
+from sessiond.core.observed import Observed
 from sessiond.core.onair import MountSeen
 from sessiond.core.plan import HostPlan
 from sessiond.core.procstates import Lifecycle
 from sessiond.core.sourcing import SourceReport
 from sessiond.core.spec import Codec
 from sessiond.core.stamped import Secrets, StampedSpec
-from sessiond.core.status import ClockStatus, HostSighting, Verdict
+from sessiond.core.status import ClockStatus, HostSighting, LinkState, Verdict
 from sessiond.core.view import HostSetup, SessionView
 from sessiond.core.wires import MIXDOWN
 from sessiond.errors import Refused
@@ -149,9 +149,10 @@ class Host:
             rate_hz=graph.rate_hz if graph else Hertz(0),
             period_frames=graph.period_frames if graph else Frames(0),
             clock=self.clock_verdict.verdict,
-            generations=dict(self.generations),
+            generations=self._generations(),
             busy_ports=self._busy_ports(),
             muted=self.muted,
+            heard=self._heard(),
         )
 
     def able(self) -> bool:
@@ -170,6 +171,23 @@ class Host:
                 doc.spec.clock.required and self.clock_verdict.verdict is Verdict.FAIL
             )
         )
+
+    def _generations(self) -> dict[HostName, int]:
+        """Return the largest number asked for, or run with, of each link.
+
+        What runs may have been agreed upon before this agent began.
+        """
+        asked = dict(self.generations)
+        for name, state in self.lifecycles.items():
+            peer, running = link_peer(name), state.plan.generation
+            if peer is not None and running > asked.get(peer, 0):
+                asked[peer] = running
+        return asked
+
+    def _heard(self) -> frozenset[HostName]:
+        now = self.clock.now()
+        links = self.observed.links.items()
+        return frozenset(p for p, seen in links if seen.state(now) is LinkState.UP)
 
     def _busy_ports(self) -> frozenset[UdpPort]:
         """Return the ports that our links could not bind: as they were started."""

@@ -8,21 +8,23 @@ from typing import Final
 from agent.doors import Clock, Jack, Procs
 from agent.mixdown.messages import REPORT, report_from_json
 from agent.steering import ask
-from sessiond.core.changes import Observed
 from sessiond.core.jackgraph import JackGraph
-from sessiond.core.lifecycle import SpawnFailed
 from sessiond.core.linkstats import LinkSeen, read_log
 from sessiond.core.mixmatrix import MixReport
+from sessiond.core.observed import Observed
 from sessiond.core.onair import MountSeen
 from sessiond.core.proc import ProcIdentity, ProcSeen
+from sessiond.core.procsight import SpawnFailed
 from sessiond.core.sourcing import SourceOrder, SourceReport
 from sessiond.core.wires import MIXDOWN
-from sessiond.errors import SessiondError
-from sessiond.units import HostName, ProcName, Seconds
+from sessiond.errors import Refused, SessiondError
+from sessiond.units import Frames, HostName, ProcName, Seconds
 
-# A mix-down answers from memory in a millisecond; one that is starting does not at all.
+# Our own answer from memory in a millisecond; who is starting does not at all.
 REPORT_WITHIN: Final = Seconds(0.5)
 LINK: Final = "link-"
+# JACK counts frames in 32 bits.
+_WRAP: Final = 2**32
 
 
 class Observer:
@@ -52,6 +54,9 @@ class Observer:
         self._links: dict[ProcName, LinkSeen] = {}
         self._read: dict[ProcName, int] = {}
         self._told_by: dict[ProcName, ProcIdentity] = {}
+        self._answered: dict[ProcName, ProcIdentity] = {}
+        self._jack_moved = (0, clock.now())
+        self._mixed_at = (0, 0)
         self.failed: dict[ProcName, SpawnFailed] = {}
         self.ordered: dict[ProcName, SourceOrder] = {}
 
@@ -70,6 +75,9 @@ class Observer:
         graph, mix = await asyncio.gather(self._look(), self._mix(procs))
         return Observed(
             procs=procs,
+            jack_still=self._jack_still(graph),
+            mix_behind=self._mix_behind(graph, mix),
+            deaf=await self._deaf(procs),
             graph=graph,
             failed=failed,
             links=self._read_links(procs),
@@ -95,6 +103,56 @@ class Observer:
             return report_from_json(await ask(socket, REPORT, within=REPORT_WITHIN))
         except SessiondError:
             return None
+
+    def _jack_still(self, graph: JackGraph | None) -> Seconds:
+        """Return for how long JACK's own count of frames has stood still."""
+        now = self._clock.now()
+        before, since = self._jack_moved
+        frame = graph.frame if graph else 0
+        if not frame or frame != before:
+            self._jack_moved = (frame, now)
+            return Seconds(0)
+        return Seconds(now - since)
+
+    def _mix_behind(self, graph: JackGraph | None, mix: MixReport | None) -> Frames:
+        """Return the frames that JACK has counted since the mix-down last mixed."""
+        if graph is None or mix is None:
+            return Frames(0)
+        mixed, frame = self._mixed_at
+        if mix.callbacks != mixed:
+            self._mixed_at = (mix.callbacks, graph.frame)
+            return Frames(0)
+        return Frames((graph.frame - frame) % _WRAP)
+
+    async def _deaf(self, procs: Mapping[ProcName, ProcSeen]) -> frozenset[ProcName]:
+        """Return the sources that have answered before and don't now.
+
+        Whoever renews their leases asks them anyway; only who did not answer there is
+        asked once more.
+        """
+        answering = self._sources()
+        for name in answering.keys() & procs.keys():
+            self._answered[name] = procs[name].identity
+        silent = [
+            name
+            for name, identity in self._answered.items()
+            if name not in answering
+            and name in procs
+            and procs[name].identity == identity
+            and procs[name].exit_code is None
+        ]
+        answers = await asyncio.gather(*(self._answers(name) for name in silent))
+        return frozenset(n for n, told in zip(silent, answers, strict=True) if not told)
+
+    async def _answers(self, name: ProcName) -> bool:
+        socket = self._run_folder / f"{name}.sock"
+        try:
+            await ask(socket, REPORT, within=REPORT_WITHIN)
+        except Refused:
+            return True
+        except SessiondError:
+            return False
+        return True
 
     def _read_links(
         self, procs: Mapping[ProcName, ProcSeen]

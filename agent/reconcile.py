@@ -15,6 +15,7 @@ import structlog
 from agent.bell import TurnBell
 from agent.doors import Jack, Procs
 from agent.host import Host
+from agent.link_watch import LinkWatch
 from agent.mixdown.messages import order_request
 from agent.observe import Observer
 from agent.records import save_records
@@ -29,10 +30,13 @@ from sessiond.core.changes import (
     changes,
 )
 from sessiond.core.judge import Circumstances, judge
-from sessiond.core.lifecycle import Forget, Signal, Spawn, SpawnFailed
+from sessiond.core.lifecycle import forgiven
 from sessiond.core.plan import plan_host
 from sessiond.core.proc import ProcPlan, Program
+from sessiond.core.procsight import Forget, Signal, Spawn, SpawnFailed
 from sessiond.core.procstates import Lifecycle, named
+from sessiond.core.stamped import Stamp
+from sessiond.core.view import SessionView
 from sessiond.core.wires import MIXDOWN
 from sessiond.errors import Broken, SessiondError
 from sessiond.units import HostName, ProcName, Seconds
@@ -78,6 +82,8 @@ class Reconciler:
         self._remove_station = remove_station
         self._publish = publish
         self._passwords: dict[ProcName, str] = {}
+        self._links = LinkWatch(host)
+        self._forgiven_at: tuple[Stamp | None, Seconds | None] = (None, None)
 
     async def run(self) -> None:
         """Take turns for ever."""
@@ -92,7 +98,9 @@ class Reconciler:
         host.observed = await self._observer.gather()
         now = host.clock.now()
         self._note_jack(now)
+        self._links.look(now)
         view = host.view()
+        self._forgive(view)
         host.plan = plan_host(view)
         decision = changes(
             host.plan, host.observed, host.lifecycles, host.setup.audio, now
@@ -115,6 +123,16 @@ class Reconciler:
             save_records(host, self._procs)
         self._publish()
         return Seconds(decision.wake_at - host.clock.now())
+
+    def _forgive(self, view: SessionView) -> None:
+        """Let what gave up begin anew when its cause may have gone.
+
+        That is when somebody changed the session, and when JACK is back.
+        """
+        at = (view.stamped.stamp if view.stamped else None, self._host.jack_since)
+        if at != self._forgiven_at:
+            self._forgiven_at = at
+            self._host.lifecycles = forgiven(self._host.lifecycles)
 
     def _forget_old_passwords(self) -> None:
         """Have a source ordered anew whose password was changed since its order."""

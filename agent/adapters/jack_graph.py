@@ -245,6 +245,7 @@ class JackDoor:
             refused=joined.still_refused(_now()),
             xruns=joined.news.xruns,
             dsp_load=joined.client.cpu_load() / 100,
+            frame=joined.client.last_frame_time,
         )
 
     async def _read(self, joined: _Joined) -> JackGraph | None:

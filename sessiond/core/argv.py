@@ -53,9 +53,17 @@ def jackd_argv(setup: HostSetup, rate: Hertz, period: Frames) -> tuple[str, ...]
     )
 
 
+_LINK: Final = "link-"
+
+
 def link_client(peer: HostName) -> str:
     """Return the JACK client name of our side of the link to `peer`."""
-    return f"link-{peer}"
+    return f"{_LINK}{peer}"
+
+
+def link_peer(name: str) -> HostName | None:
+    """Return whose link a process or client of that name is; None for all others."""
+    return HostName(name.removeprefix(_LINK)) if name.startswith(_LINK) else None
 
 
 def jacktrip_argv(

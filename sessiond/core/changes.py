@@ -5,38 +5,23 @@ the same lifecycles: that test proves the design.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, assert_never
+from typing import Final
 
 from sessiond.core.configfile import AudioConfig
-from sessiond.core.jackgraph import JackGraph, Wire
-from sessiond.core.lifecycle import (
-    ProcEffect,
-    Sight,
-    Spawn,
-    SpawnFailed,
-    advance,
-    deadline,
-)
-from sessiond.core.linkstats import LinkSeen
-from sessiond.core.mixmatrix import MixOrder, MixReport
-from sessiond.core.onair import MountSeen
+from sessiond.core.jackgraph import Wire
+from sessiond.core.lifecycle import advance, deadline
+from sessiond.core.mixmatrix import MixOrder
+from sessiond.core.observed import Observed
 from sessiond.core.plan import HostPlan
-from sessiond.core.proc import (
-    JackAnswers,
-    PortsAppear,
-    ProcPlan,
-    ProcSeen,
-    Settled,
-    SocketAnswers,
-    Stage,
-    StationAnswers,
-)
+from sessiond.core.proc import ProcPlan, Stage
+from sessiond.core.procsight import ProcEffect, Sight, Spawn
 from sessiond.core.procstates import Lifecycle, Running, Starting, Stopping
-from sessiond.core.sourcing import SourceOrder, SourceReport, SourceState
+from sessiond.core.signs import is_idle, is_misnamed, is_ready
+from sessiond.core.sourcing import SourceOrder, SourceState
 from sessiond.core.wires import ours
-from sessiond.units import HostName, ProcName, Seconds
+from sessiond.units import ProcName, Seconds
 
 # While a process starts, its socket and its first packets ring no bell: look often.
 STARTING_POLL: Final = Seconds(0.05)
@@ -44,40 +29,6 @@ STARTING_POLL: Final = Seconds(0.05)
 RESTING_POLL: Final = Seconds(1.0)
 # What keeps a source from the air otherwise lasts longer than a turn.
 _ON_THE_WAY: Final = frozenset({SourceState.WAITING, SourceState.CONNECTING})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """The world as one turn finds it.
-
-    Attributes:
-        graph: None without a JACK server.
-        failed: Spawns of the last turn that came to nothing.
-        links: One for each link process, by peer.
-        mix: None while no mix-down answers.
-        sources: One for each source process that answers.
-        ordered: What each source process was last told to feed.
-        mounts: What Icecast shows; None while it does not answer.
-    """
-
-    procs: Mapping[ProcName, ProcSeen] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
-    graph: JackGraph | None = None
-    failed: Mapping[ProcName, SpawnFailed] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
-    links: Mapping[HostName, LinkSeen] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
-    mix: MixReport | None = None
-    sources: Mapping[ProcName, SourceReport] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
-    ordered: Mapping[ProcName, SourceOrder] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
-    mounts: tuple[MountSeen, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +141,8 @@ def _sight(
         seen=observed.procs.get(name),
         ready=isinstance(state, Starting) and is_ready(state, observed, now),
         failed=observed.failed.get(name),
+        idle=isinstance(state, Running) and is_idle(state.plan, observed),
+        misnamed=isinstance(state, Starting) and is_misnamed(state.plan, observed),
         may_start=plan is not None and _needs_met(plan, lifecycles, observed),
         may_stop=state is None or _nothing_rests_on(state, wanted, lifecycles),
     )
@@ -215,26 +168,6 @@ def _nothing_rests_on(
         for name, other in lifecycles.items()
         if isinstance(other, Starting | Running | Stopping)
     )
-
-
-def is_ready(state: Starting, observed: Observed, now: Seconds) -> bool:
-    """Tell whether what a process is for can be seen."""
-    plan = state.plan
-    match plan.ready:
-        case PortsAppear(ports=ports):
-            return observed.graph is not None and ports <= observed.graph.ports
-        case JackAnswers():
-            return observed.graph is not None
-        case SocketAnswers():
-            if plan.stage is Stage.MIXDOWN:
-                return observed.mix is not None
-            return plan.name in observed.sources
-        case StationAnswers():
-            return observed.mounts is not None
-        case Settled(seconds=seconds):
-            return now - state.since >= seconds
-        case _:
-            assert_never(plan.ready)
 
 
 def _orders(plan: HostPlan, observed: Observed) -> Iterable[Effect]:

@@ -20,6 +20,7 @@ class HostFacts:
         generations: For each peer, how often this host asked for a new start of
             their link; both sides run the larger of the two numbers.
         busy_ports: UDP ports of its links that a foreign program holds.
+        heard: The peers whose sound arrives here over their links.
     """
 
     name: HostName
@@ -34,4 +35,5 @@ class HostFacts:
         default_factory=lambda: MappingProxyType({})
     )
     busy_ports: frozenset[UdpPort] = frozenset()
+    heard: frozenset[HostName] = frozenset()
     muted: bool = False

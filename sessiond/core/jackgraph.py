@@ -1,6 +1,6 @@
 """JACK's graph as values: ports, wires, and what is ours among them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sessiond.units import Frames, Hertz, PortName
 
@@ -23,6 +23,7 @@ class JackGraph:
             it takes part (JackTrip's server until its peer calls). Left alone for now.
         xruns: Since we joined the server.
         dsp_load: 0…1.
+        frame: JACK's own clock, which wraps at 2^32; it stands still when JACK does.
     """
 
     rate_hz: Hertz
@@ -32,3 +33,4 @@ class JackGraph:
     refused: frozenset[Wire] = frozenset()
     xruns: int = 0
     dsp_load: float = 0.0
+    frame: int = field(default=0, compare=False)

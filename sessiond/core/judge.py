@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
 
-from sessiond.core.changes import Observed
 from sessiond.core.conditions import Condition, Reason, error, warning
 from sessiond.core.judge_paths import (
     client_conditions,
     link_conditions,
     mount_conditions,
 )
+from sessiond.core.observed import Observed
 from sessiond.core.overview import odd_ones_out
 from sessiond.core.plan import JACKD, HostPlan
 from sessiond.core.proc import Program

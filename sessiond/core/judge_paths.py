@@ -1,42 +1,33 @@
 """What is wrong on the sound's way: links, JACK clients, and the mounts fed here."""
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import Final
 
-from sessiond.core.changes import Observed
 from sessiond.core.conditions import Condition, Reason, error, warning
 from sessiond.core.linkstats import LinkSeen
+from sessiond.core.observed import Observed
 from sessiond.core.onair import STALL_SECONDS
 from sessiond.core.plan import HostPlan, on_air
+from sessiond.core.signs import asked_for, client_of
 from sessiond.core.sourcing import SeatReport, SourceState
 from sessiond.core.stamped import LinkPort, StampedSpec
 from sessiond.core.status import LinkState
 from sessiond.core.view import SessionView
-from sessiond.units import HostName, PortName, ProcName, Seconds
-
-# JACK appends this to the name of a client whose own name is taken.
-_NUMBERED: Final = re.compile(r"(?P<asked>.+)-[0-9]{2}")
+from sessiond.units import HostName, ProcName, Seconds
 
 
 def client_conditions(plan: HostPlan, observed: Observed) -> Iterable[Condition]:
     """Return which of our JACK clients were given another name than they have."""
     graph = observed.graph
-    there = {_client(port) for port in graph.ports} if graph else set()
-    ours = {_client(end) for w in plan.wires for end in (w.source, w.destination)}
+    there = {client_of(port) for port in graph.ports} if graph else set()
+    ours = {client_of(end) for w in plan.wires for end in (w.source, w.destination)}
     for name in sorted(there - ours):
-        found = _NUMBERED.fullmatch(name)
-        if found and found["asked"] in ours:
+        asked = asked_for(name)
+        if asked in ours:
             yield error(
                 Reason.CLIENT_RENAMED,
-                f"JACK calls a client {name}, because there is a {found['asked']} "
-                "already.",
+                f"JACK calls a client {name}, because there is a {asked} already.",
                 "End the older one; ours is then started again under its right name.",
             )
-
-
-def _client(port: PortName) -> str:
-    return port.partition(":")[0]
 
 
 def link_conditions(

@@ -1,22 +1,31 @@
 """The life of one process that we own, as a table of states.
 
     (none) ──spawn──▶ Starting ──ready──▶ Running
-      ▲                  │ exit, late        │ exit        not wanted, or another plan
-      │                  ▼                   ▼                       │
-      │              BackingOff ◀────────────┴──── late ──────────── Stopping
-      │                  │ budget spent                                 │
+      ▲                  │ exit, late        │ exit        not wanted, another plan,
+      │                  ▼                   ▼              misnamed, idle too long
+      │              BackingOff ◀────────────┴─ late, idle ───── Stopping
+      │                  │ budget spent                             │
       ├── not wanted ────┴──▶ GaveUp ── RETRY_AFTER, another plan ──▶ spawn
-      └──────────────────────────────────── exit ───────────────────────┘
+      └──────────────────────────────────── exit ───────────────────┘
 
-RUNNING is earned: a process is ready when what it is for can be seen. Failures are
-forgotten only after it has run for HEALTHY_AFTER.
+RUNNING is earned, and lost again by whoever lives without doing what it is for.
+Failures are forgotten only after it has run for HEALTHY_AFTER.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from signal import SIGKILL, SIGTERM
 from typing import Final, assert_never
 
 from sessiond.core.proc import ProcPlan, ProcSeen, Program
+from sessiond.core.procsight import (
+    Forget,
+    ProcEffect,
+    Sight,
+    Signal,
+    Spawn,
+    SpawnFailed,
+)
 from sessiond.core.procstates import (
     BackingOff,
     GaveUp,
@@ -35,63 +44,16 @@ TERM_LIMIT: Final = Seconds(3.0)
 HEALTHY_AFTER: Final = Seconds(10.0)
 FIRST_BACKOFF: Final = Seconds(0.25)
 LAST_BACKOFF: Final = Seconds(5.0)
-# 0.25 + 0.5 + 1 + 2 + 4 + 5 + 5 s: twenty seconds of trying, then a person should
-# know.
+# Eight starts, with 0.25 + 0.5 + 1 + 2 + 4 + 5 + 5 s between them: twenty seconds of
+# trying, then a person should know.
 BUDGET: Final = 7
 # The cause may be gone (a foreign program left the port, a package was installed).
 RETRY_AFTER: Final = Seconds(30.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpawnFailed:
-    """The system would not start it; permanent when a person is needed."""
-
-    complaint: str
-    permanent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Spawn:
-    """Start this process."""
-
-    plan: ProcPlan
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """Send this signal to the process of that name."""
-
-    name: ProcName
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """An ended process has been dealt with."""
-
-    name: ProcName
-
-
-ProcEffect = Spawn | Signal | Forget
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """What one turn sees of one process.
-
-    Attributes:
-        seen: None when there is no such process.
-        ready: What it is for can be seen.
-        failed: Why the last spawn came to nothing.
-        may_start: Everything that it needs is running.
-        may_stop: Nothing that rests on it has still to stop.
-    """
-
-    seen: ProcSeen | None = None
-    ready: bool = False
-    failed: SpawnFailed | None = None
-    may_start: bool = True
-    may_stop: bool = True
+# How long a process may live without doing what it is for. Each look at our own waits
+# half a second for an answer: two that never came are no busy machine.
+IDLE_LIMIT: Final = Seconds(0.4)
+# JACK restarts a stumbling sound card within two seconds.
+JACK_IDLE_LIMIT: Final = Seconds(5.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +81,7 @@ def advance(
         case Starting() | Running():
             return _live(state, wanted, sight, now)
         case Stopping():
-            return _stopping(state, sight, now)
+            return _stopping(state, wanted, sight, now)
         case BackingOff() | GaveUp():
             return _resting(state, wanted, sight, now)
         case _:
@@ -135,10 +97,23 @@ def deadline(state: Lifecycle) -> Seconds | None:
             return None if killed else Seconds(since + TERM_LIMIT)
         case BackingOff(until=until) | GaveUp(until=until):
             return until
-        case Running():
-            return None
+        case Running(plan=plan, idle_since=idle_since):
+            return None if idle_since is None else _idle_until(plan, idle_since)
         case _:
             assert_never(state)
+
+
+def forgiven(lifecycles: Mapping[ProcName, Lifecycle]) -> dict[ProcName, Lifecycle]:
+    """Return these without what rests after failures: it is begun anew, unblamed.
+
+    For the moments at which the cause may have gone: somebody changed the session, or
+    JACK is back.
+    """
+    return {
+        name: state
+        for name, state in lifecycles.items()
+        if not isinstance(state, BackingOff | GaveUp)
+    }
 
 
 def _begin(
@@ -165,31 +140,65 @@ def _live(
         return _stop(state, now) if sight.may_stop else Step(state=state)
     if isinstance(state, Starting):
         return _starting(state, sight, now)
-    if state.failures and now - state.since >= HEALTHY_AFTER:
-        return Step(state=replace(state, failures=0))
-    return Step(state=state)
+    return _running(state, sight, now)
+
+
+def _running(state: Running, sight: Sight, now: Seconds) -> Step:
+    if sight.idle:
+        since = now if state.idle_since is None else state.idle_since
+        if now < _idle_until(state.plan, since):
+            return Step(state=replace(state, idle_since=since))
+        return _kill_idle(state, now)
+    healthy = now - state.since >= HEALTHY_AFTER
+    failures = 0 if healthy else state.failures
+    return Step(state=replace(state, failures=failures, idle_since=None))
+
+
+def _idle_until(plan: ProcPlan, since: Seconds) -> Seconds:
+    limit = JACK_IDLE_LIMIT if plan.program is Program.JACKD else IDLE_LIMIT
+    return Seconds(since + limit)
+
+
+def _kill_idle(state: Running, now: Seconds) -> Step:
+    """End what hangs at once: whoever hears nothing hears no SIGTERM either."""
+    stopping = Stopping(
+        plan=state.plan,
+        since=now,
+        killed=True,
+        complaint="it lived, but did nothing",
+        failures=state.failures,
+    )
+    return Step(state=stopping, effects=(Signal(state.plan.name, SIGKILL),))
 
 
 def _starting(state: Starting, sight: Sight, now: Seconds) -> Step:
     if sight.ready:
         running = Running(plan=state.plan, since=now, failures=state.failures)
         return Step(state=running)
+    if sight.misnamed:
+        return _stop(state, now, complaint="JACK gave it another name")
     if now - state.since >= START_LIMIT:
-        return _stop(state, now, late=True)
+        return _stop(state, now, complaint="it never became ready")
     return Step(state=state)
 
 
-def _stop(state: Starting | Running, now: Seconds, *, late: bool = False) -> Step:
-    stopping = Stopping(plan=state.plan, since=now, late=late, failures=state.failures)
+def _stop(state: Starting | Running, now: Seconds, *, complaint: str = "") -> Step:
+    stopping = Stopping(
+        plan=state.plan, since=now, complaint=complaint, failures=state.failures
+    )
     return Step(state=stopping, effects=(Signal(state.plan.name, SIGTERM),))
 
 
-def _stopping(state: Stopping, sight: Sight, now: Seconds) -> Step:
+def _stopping(
+    state: Stopping, wanted: ProcPlan | None, sight: Sight, now: Seconds
+) -> Step:
     if sight.seen is None or sight.seen.exit_code is not None:
         effects = (Forget(state.plan.name),) if sight.seen else ()
-        failure = SpawnFailed(complaint="it never became ready", permanent=False)
-        rest = _after_failure(state, failure, now) if state.late else None
-        return Step(state=rest, effects=effects)
+        if state.complaint:
+            failure = SpawnFailed(complaint=state.complaint, permanent=False)
+            return Step(state=_after_failure(state, failure, now), effects=effects)
+        anew = _begin(wanted, sight, now, failures=0)
+        return replace(anew, effects=effects + anew.effects)
     if not state.killed and now - state.since >= TERM_LIMIT:
         return Step(
             state=replace(state, killed=True, since=now),
@@ -234,8 +243,8 @@ def _after_failure(
         return GaveUp(
             plan=state.plan,
             until=Seconds(now + RETRY_AFTER),
-            # One try at the end of each rest, not a whole budget of them.
-            failures=BUDGET,
+            # Kept: one try at the end of each rest, not a whole budget of them.
+            failures=failures,
             complaint=failure.complaint,
             permanent=failure.permanent,
         )

@@ -3,7 +3,10 @@
 With ``-I 1`` JackTrip 1.7 prints a line a second once a peer was heard:
 ``2026-11-22T06:04:03 10.0.0.2 send: 0/0 recv: 0/5 prot: 0/0/0 tot: 176 sync: …``.
 ``tot`` counts the packets received; it starts anew when the peer does, and stands
-still when the peer is silent (tried: kill -9 of the peer).
+still when the peer is silent (tried: kill -9 of the peer). The first number of
+``sync`` is how many packets the queue holds back: a fixed ``-q 4`` shows 2 to 4, an
+automatic one 3, and 555 after a cut cable (tried). The lines go on without a peer, so
+a process that writes none does nothing.
 """
 
 import re
@@ -11,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sessiond.core.status import LinkState
-from sessiond.units import Seconds
+from sessiond.units import Frames, Hertz, Seconds
 
 # One statistics line a second; two missed or unmoved ones are silence.
 SILENT_AFTER: Final = Seconds(2.5)
@@ -23,6 +26,7 @@ MINUTE: Final = Seconds(60.0)
 
 _STATS: Final = re.compile(
     r"recv: (?P<under>\d+)/(?P<over>\d+) .*\btot: (?P<total>\d+) "
+    r"sync: (?P<held>\d+)/"
 )
 _MISMATCH: Final = re.compile(
     r"Peer (?P<what>Buffer Size|Sampling Rate|Audio Bit Resolution) +is +: +(?P<n>\d+)"
@@ -39,6 +43,8 @@ class LinkSeen:
     Attributes:
         packets: Received since the peer last started; None before the first count.
         moved: When the count last grew as audio does, on the monotonic clock.
+        told: When the last statistics came, on the monotonic clock.
+        held: How many packets the queue holds back; None before the first count.
         glitches: Packets that came too late or too early, as JackTrip counts them:
             (when, total) of the last minute's reports, oldest first.
         mismatch: The words of JackTrip about settings that differ, or empty.
@@ -46,6 +52,8 @@ class LinkSeen:
 
     packets: int | None = None
     moved: Seconds | None = None
+    told: Seconds | None = None
+    held: int | None = None
     glitches: tuple[tuple[Seconds, int], ...] = ()
     mismatch: str = ""
     port_busy: bool = False
@@ -61,6 +69,20 @@ class LinkSeen:
         if self.moved is not None and now - self.moved < SILENT_AFTER:
             return LinkState.UP
         return LinkState.CONNECTING
+
+    def has_ceased(self, now: Seconds) -> bool:
+        """Tell whether a process that wrote statistics writes none any more."""
+        return self.told is not None and now - self.told >= SILENT_AFTER
+
+    def queue(self, rate_hz: Hertz, period_frames: Frames) -> Seconds | None:
+        """Return how long the queue holds sound back; None while nobody knows.
+
+        The packet that is being played is counted whole, so half a period is taken
+        off; the rest was measured to be right within half a period.
+        """
+        if self.held is None or not rate_hz:
+            return None
+        return Seconds(max(0.0, self.held - 0.5) * period_frames / rate_hz)
 
 
 def read_log(seen: LinkSeen, text: str, now: Seconds) -> LinkSeen:
@@ -87,6 +109,8 @@ def _read_line(seen: LinkSeen, line: str, now: Seconds) -> LinkSeen:
         return replace(
             seen,
             packets=total,
+            told=now,
+            held=int(found["held"]),
             moved=now if grown > TRICKLE else seen.moved,
             glitches=_noted(
                 seen.glitches, int(found["under"]) + int(found["over"]), now

@@ -19,11 +19,17 @@ class Starting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """Ready, and what it is for can be seen."""
+    """Ready, and what it is for can be seen.
+
+    Attributes:
+        idle_since: Since when it lives without doing what it is for; None while it
+            does.
+    """
 
     plan: ProcPlan
     since: Seconds
     failures: int = 0
+    idle_since: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +37,13 @@ class Stopping:
     """Asked to end; killed when it does not.
 
     Attributes:
-        late: It is stopped because it never became ready, which is a failure.
+        complaint: What it failed to do, when it is stopped for a failure; else empty.
     """
 
     plan: ProcPlan
     since: Seconds
     killed: bool = False
-    late: bool = False
+    complaint: str = ""
     failures: int = 0
 
 

@@ -614,6 +614,7 @@ class HostFacts(_message.Message):
     GENERATIONS_FIELD_NUMBER: _builtins.int
     BUSY_PORTS_FIELD_NUMBER: _builtins.int
     MUTED_FIELD_NUMBER: _builtins.int
+    HEARD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     id: _builtins.str
     address: _builtins.str
@@ -627,6 +628,8 @@ class HostFacts(_message.Message):
     def generations(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
     @_builtins.property
     def busy_ports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def heard(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -641,10 +644,11 @@ class HostFacts(_message.Message):
         generations: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         busy_ports: _abc.Iterable[_builtins.int] | None = ...,
         muted: _builtins.bool = ...,
+        heard: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["able", b"able", "address", b"address", "busy_ports", b"busy_ports", "clock", b"clock", "generations", b"generations", "id", b"id", "muted", b"muted", "name", b"name", "period_frames", b"period_frames", "rate_hz", b"rate_hz", "reachable", b"reachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["able", b"able", "address", b"address", "busy_ports", b"busy_ports", "clock", b"clock", "generations", b"generations", "heard", b"heard", "id", b"id", "muted", b"muted", "name", b"name", "period_frames", b"period_frames", "rate_hz", b"rate_hz", "reachable", b"reachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

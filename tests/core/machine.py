@@ -13,17 +13,17 @@ from sessiond.core.changes import (
     Decision,
     Disconnect,
     Effect,
-    Observed,
     OrderMix,
     OrderSource,
     changes,
 )
 from sessiond.core.configfile import AudioConfig
 from sessiond.core.jackgraph import JackGraph, Wire
-from sessiond.core.lifecycle import Forget, Signal, Spawn, SpawnFailed
 from sessiond.core.mixmatrix import MixOrder, MixReport, port_names
+from sessiond.core.observed import Observed
 from sessiond.core.plan import HostPlan
 from sessiond.core.proc import PortsAppear, ProcPlan, Program
+from sessiond.core.procsight import Forget, Signal, Spawn, SpawnFailed
 from sessiond.core.procstates import Lifecycle
 from sessiond.core.sourcing import SeatReport, SourceOrder, SourceReport, SourceState
 from sessiond.units import Frames, Hertz, PortName, ProcName, Seconds

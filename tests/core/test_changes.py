@@ -1,4 +1,5 @@
 from dataclasses import replace
+from signal import SIGKILL, SIGTERM
 from typing import Final
 
 import pytest
@@ -10,27 +11,23 @@ from sessiond.core.changes import (
     STARTING_POLL,
     Connect,
     Disconnect,
-    Observed,
     OrderMix,
     OrderSource,
     changes,
-    is_ready,
 )
 from sessiond.core.configfile import AudioConfig, JackStart
 from sessiond.core.jackgraph import JackGraph, Wire
-from sessiond.core.lifecycle import Signal, Spawn
+from sessiond.core.lifecycle import IDLE_LIMIT
+from sessiond.core.observed import Observed
 from sessiond.core.plan import HostPlan, plan_host
 from sessiond.core.proc import (
-    JackAnswers,
     PortsAppear,
     ProcPlan,
     Program,
     Ready,
-    Settled,
-    SocketAnswers,
     Stage,
-    StationAnswers,
 )
+from sessiond.core.procsight import Signal, Spawn
 from sessiond.core.procstates import BackingOff, GaveUp, Running, Starting, Stopping
 from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
 from sessiond.core.spec import SessionSpec, TopologyChoice
@@ -57,7 +54,7 @@ from tests.core.examples import (
     session,
     view,
 )
-from tests.core.machine import SILENT, SOUND_CARD, Machine, told
+from tests.core.machine import SOUND_CARD, Machine, told
 
 OWN_JACK: Final = AudioConfig(start=JackStart.IF_ABSENT, driver="dummy")
 HERE: Final = Station(address="alice.local", port=8000, host=ALICE)
@@ -380,34 +377,25 @@ REPORT: Final = SourceReport()
 AB: Final = PortsAppear(frozenset({PortName("a:1"), PortName("b:1")}))
 
 
-@pytest.mark.parametrize(
-    ("plan", "world", "age", "ready"),
-    [
-        (proc(AB), observed(), 1, False),
-        (proc(AB), observed(graph=graph("a:1")), 1, False),
-        (proc(AB), observed(graph=graph("a:1", "b:1")), 1, True),
-        (proc(JackAnswers()), observed(), 1, False),
-        (proc(JackAnswers()), observed(graph=graph()), 1, True),
-        (proc(SocketAnswers(), Stage.MIXDOWN), observed(), 1, False),
-        (proc(SocketAnswers(), Stage.MIXDOWN), observed(mix=SILENT), 1, True),
-        (proc(SocketAnswers(), Stage.SOURCES), observed(mix=SILENT), 1, False),
-        (
-            proc(SocketAnswers(), Stage.SOURCES),
-            observed(sources={ProcName("p"): REPORT}),
-            1,
-            True,
-        ),
-        (proc(StationAnswers()), observed(), 1, False),
-        (proc(StationAnswers()), observed(mounts=()), 1, True),
-        (proc(Settled(Seconds(0.2))), observed(), 0.1, False),
-        (proc(Settled(Seconds(0.2))), observed(), 0.2, True),
-    ],
-)
-def test_ready_is_what_a_process_is_for_and_can_be_seen(
-    plan: ProcPlan, world: Observed, age: float, ready: bool
-) -> None:
-    state = Starting(plan=plan, since=NOW)
-    assert is_ready(state, world, Seconds(NOW + age)) is ready
+def test_who_lives_and_does_nothing_is_killed_after_a_moment() -> None:
+    plan = replace(NOTHING, procs=(proc(AB),))
+    world = observed(procs={ProcName("p"): seen()}, graph=graph())
+    lives = {ProcName("p"): Running(plan=proc(AB), since=NOW)}
+    first = changes(plan, world, lives, AudioConfig(), NOW)
+    assert first.effects == ()
+    assert first.wake_at == pytest.approx(NOW + IDLE_LIMIT)
+    second = changes(plan, world, first.lifecycles, AudioConfig(), first.wake_at)
+    assert second.effects == (Signal(ProcName("p"), SIGKILL),)
+
+
+def test_who_starts_under_another_name_is_stopped_once_its_own_is_free() -> None:
+    plan = replace(NOTHING, procs=(proc(AB),))
+    lives = {ProcName("p"): Starting(plan=proc(AB), since=NOW)}
+    world = observed(procs={ProcName("p"): seen()}, graph=graph("a-01:1", "b:1"))
+    assert changes(plan, world, lives, AudioConfig(), NOW).effects == ()
+    world = observed(procs={ProcName("p"): seen()}, graph=graph("a-01:1"))
+    done = changes(plan, world, lives, AudioConfig(), NOW).effects
+    assert done == (Signal(ProcName("p"), SIGTERM),)
 
 
 def test_a_source_that_does_not_answer_yet_gets_no_order() -> None:

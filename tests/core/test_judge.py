@@ -4,12 +4,12 @@ from typing import Final
 
 import pytest
 
-from sessiond.core.changes import Observed
 from sessiond.core.conditions import Condition, Reason, Severity
 from sessiond.core.configfile import AudioConfig, JackStart
 from sessiond.core.jackgraph import JackGraph
 from sessiond.core.judge import PORT_ABSENT_AFTER, Circumstances, judge
 from sessiond.core.linkstats import LinkSeen
+from sessiond.core.observed import Observed
 from sessiond.core.plan import plan_host
 from sessiond.core.procstates import BackingOff, GaveUp, Lifecycle, Running
 from sessiond.core.sourcing import SeatReport, SourceReport, SourceState

@@ -1,6 +1,5 @@
 import pytest
 
-from sessiond.core.changes import Observed
 from sessiond.core.conditions import Reason
 from sessiond.core.jackgraph import JackGraph
 from sessiond.core.judge_paths import (
@@ -10,6 +9,7 @@ from sessiond.core.judge_paths import (
     mount_conditions,
 )
 from sessiond.core.linkstats import LinkSeen
+from sessiond.core.observed import Observed
 from sessiond.core.onair import STALL_SECONDS
 from sessiond.core.plan import plan_host
 from sessiond.core.sourcing import SeatReport, SourceReport, SourceState

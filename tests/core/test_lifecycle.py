@@ -11,20 +11,24 @@ from sessiond.core.lifecycle import (
     BUDGET,
     FIRST_BACKOFF,
     HEALTHY_AFTER,
+    IDLE_LIMIT,
     RETRY_AFTER,
     START_LIMIT,
     TERM_LIMIT,
+    Step,
+    advance,
+    deadline,
+    forgiven,
+)
+from sessiond.core.proc import ProcPlan, Program, Stage
+from sessiond.core.procsight import (
     Forget,
     ProcEffect,
     Sight,
     Signal,
     Spawn,
     SpawnFailed,
-    Step,
-    advance,
-    deadline,
 )
-from sessiond.core.proc import ProcPlan, Program, Stage
 from sessiond.core.procstates import (
     BackingOff,
     GaveUp,
@@ -57,6 +61,7 @@ STATES: Final[MappingProxyType[str, Lifecycle | None]] = MappingProxyType(
         "none": None,
         "Starting": Starting(plan=PLAN, since=T0),
         "Running": Running(plan=PLAN, since=T0),
+        "Idle": Running(plan=PLAN, since=T0, idle_since=T0),
         "Stopping": Stopping(plan=PLAN, since=T0),
         "Killed": Stopping(plan=PLAN, since=T0, killed=True),
         "BackingOff": BackingOff(plan=PLAN, until=Seconds(T0 + 5), failures=1),
@@ -71,6 +76,8 @@ STIMULI: Final[MappingProxyType[str, Stimulus]] = MappingProxyType(
     {
         "alive": (PLAN, Sight(seen=ALIVE), EARLY),
         "ready": (PLAN, Sight(seen=ALIVE, ready=True), EARLY),
+        "idle": (PLAN, Sight(seen=ALIVE, idle=True), EARLY),
+        "misnamed": (PLAN, Sight(seen=ALIVE, misnamed=True), EARLY),
         "exited": (PLAN, Sight(seen=EXITED), EARLY),
         "vanished": (PLAN, Sight(), EARLY),
         "spawn-failed": (PLAN, Sight(failed=BUSY), EARLY),
@@ -80,7 +87,9 @@ STIMULI: Final[MappingProxyType[str, Stimulus]] = MappingProxyType(
         "unwanted-exited": (None, Sight(seen=EXITED), EARLY),
         "other": (OTHER, Sight(seen=ALIVE), EARLY),
         "other-held": (OTHER, Sight(seen=ALIVE, may_stop=False), EARLY),
+        "other-exited": (OTHER, Sight(seen=EXITED), EARLY),
         "needs-missing": (PLAN, Sight(seen=ALIVE, may_start=False), EARLY),
+        "needs-exited": (PLAN, Sight(seen=EXITED, may_start=False), EARLY),
         "late": (PLAN, Sight(seen=ALIVE), LATE),
         "late-needs": (PLAN, Sight(seen=ALIVE, may_start=False), LATE),
     }
@@ -88,21 +97,25 @@ STIMULI: Final[MappingProxyType[str, Stimulus]] = MappingProxyType(
 
 # For each stimulus, what becomes of each state, and after the bar what is done.
 TABLE: Final = """
-                none           Starting          Running           Stopping      Killed       BackingOff     GaveUp
-alive           Starting|spawn Starting          Running           Stopping      Stopping     BackingOff     GaveUp
-ready           Starting|spawn Running           Running           Stopping      Stopping     BackingOff     GaveUp
-exited          Starting|spawn BackingOff|forget BackingOff|forget none|forget   none|forget  BackingOff     GaveUp
-vanished        Starting|spawn BackingOff        BackingOff        none          none         BackingOff     GaveUp
-spawn-failed    Starting|spawn BackingOff        BackingOff        none          none         BackingOff     GaveUp
-cant-start      Starting|spawn GaveUp            GaveUp            none          none         BackingOff     GaveUp
-unwanted        none           Stopping|term     Stopping|term     Stopping      Stopping     none           none
-unwanted-held   none           Starting          Running           Stopping      Stopping     none           none
-unwanted-exited none           BackingOff|forget BackingOff|forget none|forget   none|forget  none           none
-other           Starting|spawn Stopping|term     Stopping|term     Stopping      Stopping     Starting|spawn Starting|spawn
-other-held      Starting|spawn Starting          Running           Stopping      Stopping     Starting|spawn Starting|spawn
-needs-missing   none           Starting          Running           Stopping      Stopping     BackingOff     GaveUp
-late            Starting|spawn Stopping|term     Running           Stopping|kill Stopping     Starting|spawn Starting|spawn
-late-needs      none           Stopping|term     Running           Stopping|kill Stopping     BackingOff     GaveUp
+                none           Starting          Running           Idle              Stopping              Killed                BackingOff     GaveUp
+alive           Starting|spawn Starting          Running           Running           Stopping              Stopping              BackingOff     GaveUp
+ready           Starting|spawn Running           Running           Running           Stopping              Stopping              BackingOff     GaveUp
+idle            Starting|spawn Starting          Running           Stopping|kill     Stopping              Stopping              BackingOff     GaveUp
+misnamed        Starting|spawn Stopping|term     Running           Running           Stopping              Stopping              BackingOff     GaveUp
+exited          Starting|spawn BackingOff|forget BackingOff|forget BackingOff|forget Starting|forget|spawn Starting|forget|spawn BackingOff     GaveUp
+vanished        Starting|spawn BackingOff        BackingOff        BackingOff        Starting|spawn        Starting|spawn        BackingOff     GaveUp
+spawn-failed    Starting|spawn BackingOff        BackingOff        BackingOff        Starting|spawn        Starting|spawn        BackingOff     GaveUp
+cant-start      Starting|spawn GaveUp            GaveUp            GaveUp            Starting|spawn        Starting|spawn        BackingOff     GaveUp
+unwanted        none           Stopping|term     Stopping|term     Stopping|term     Stopping              Stopping              none           none
+unwanted-held   none           Starting          Running           Running           Stopping              Stopping              none           none
+unwanted-exited none           BackingOff|forget BackingOff|forget BackingOff|forget none|forget           none|forget           none           none
+other           Starting|spawn Stopping|term     Stopping|term     Stopping|term     Stopping              Stopping              Starting|spawn Starting|spawn
+other-held      Starting|spawn Starting          Running           Running           Stopping              Stopping              Starting|spawn Starting|spawn
+other-exited    Starting|spawn BackingOff|forget BackingOff|forget BackingOff|forget Starting|forget|spawn Starting|forget|spawn Starting|spawn Starting|spawn
+needs-missing   none           Starting          Running           Running           Stopping              Stopping              BackingOff     GaveUp
+needs-exited    none           BackingOff|forget BackingOff|forget BackingOff|forget none|forget           none|forget           BackingOff     GaveUp
+late            Starting|spawn Stopping|term     Running           Running           Stopping|kill         Stopping              Starting|spawn Starting|spawn
+late-needs      none           Stopping|term     Running           Running           Stopping|kill         Stopping              BackingOff     GaveUp
 """  # noqa: E501  a table is read across
 
 
@@ -143,8 +156,7 @@ def test_every_state_answers_every_stimulus(
     wanted, sight, now = STIMULI[stimulus]
     step = advance(STATES[state], wanted, sight, now)
     assert as_cell(step) == cell
-    if wanted is not None and step.effects and isinstance(step.effects[0], Spawn):
-        assert step.effects == (Spawn(wanted),)
+    assert [e for e in step.effects if isinstance(e, Spawn) and e.plan != wanted] == []
 
 
 def live(
@@ -166,9 +178,10 @@ def test_pauses_grow_until_the_budget_is_spent_and_then_it_is_tried_once_a_rest(
         state = live(state, now, Sight())
         assert isinstance(state, Starting)
     assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
-    for _ in range(2):
+    for starts in (BUDGET + 1, BUDGET + 2):
         state = live(state, now, Sight(seen=EXITED))
         assert isinstance(state, GaveUp)
+        assert state.failures == starts
         assert state.until - now == RETRY_AFTER
         assert live(state, state.until - 0.01, Sight()) == state
         now = state.until
@@ -242,7 +255,7 @@ def test_who_never_gets_ready_is_stopped_and_that_is_a_failure() -> None:
 
 
 def test_who_was_late_and_is_wanted_no_more_is_let_go() -> None:
-    late = Stopping(plan=PLAN, since=T0, late=True)
+    late = Stopping(plan=PLAN, since=T0, complaint="it never became ready")
     state = live(late, EARLY, Sight(seen=EXITED), None)
     assert live(state, EARLY, Sight(), None) is None
 
@@ -252,10 +265,37 @@ def test_a_program_that_cant_be_started_is_tried_again_after_the_rest() -> None:
     assert state == GaveUp(
         plan=PLAN,
         until=Seconds(EARLY + RETRY_AFTER),
-        failures=BUDGET,
+        failures=1,
         complaint="no jacktrip here",
         permanent=True,
     )
+
+
+def test_who_only_seems_to_live_for_a_moment_is_left_alone() -> None:
+    state = live(STATES["Running"], EARLY, Sight(seen=ALIVE, idle=True))
+    assert state == Running(plan=PLAN, since=T0, idle_since=EARLY)
+    assert live(state, EARLY, Sight(seen=ALIVE)) == STATES["Running"]
+
+
+def test_who_lives_but_does_nothing_is_killed_and_that_is_a_failure() -> None:
+    state = live(STATES["Idle"], EARLY, Sight(seen=ALIVE, idle=True))
+    assert isinstance(state, Stopping)
+    state = live(state, EARLY, Sight(seen=EXITED))
+    assert isinstance(state, BackingOff)
+    assert (state.failures, state.complaint) == (1, "it lived, but did nothing")
+
+
+def test_who_got_another_name_from_jack_tries_again_and_that_is_a_failure() -> None:
+    state = live(STATES["Starting"], EARLY, Sight(seen=ALIVE, misnamed=True))
+    state = live(state, EARLY, Sight(seen=EXITED))
+    assert isinstance(state, BackingOff)
+    assert (state.failures, state.complaint) == (1, "JACK gave it another name")
+
+
+def test_what_rests_after_failures_is_forgiven_and_nothing_else() -> None:
+    states = {ProcName(name): s for name, s in STATES.items() if s is not None}
+    resting = {"BackingOff", "GaveUp"}
+    assert forgiven(states) == {n: s for n, s in states.items() if n not in resting}
 
 
 def test_who_ignores_a_term_is_killed_once() -> None:
@@ -271,6 +311,7 @@ def test_who_ignores_a_term_is_killed_once() -> None:
     [
         ("Starting", T0 + START_LIMIT),
         ("Running", None),
+        ("Idle", T0 + IDLE_LIMIT),
         ("Stopping", T0 + TERM_LIMIT),
         ("Killed", None),
         ("BackingOff", T0 + 5),
@@ -287,6 +328,7 @@ def test_every_state_has_a_name_for_status() -> None:
     names = [named(state) for state in STATES.values() if state is not None]
     assert names == [
         ProcState.STARTING,
+        ProcState.RUNNING,
         ProcState.RUNNING,
         ProcState.STOPPING,
         ProcState.STOPPING,

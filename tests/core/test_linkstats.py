@@ -4,7 +4,7 @@ import pytest
 
 from sessiond.core.linkstats import MINUTE, SILENT_AFTER, TRICKLE, LinkSeen, read_log
 from sessiond.core.status import LinkState
-from sessiond.units import Seconds
+from sessiond.units import Frames, Hertz, Seconds
 
 WAITING = """\
 Using UDP Protocol
@@ -173,6 +173,28 @@ def test_a_line_that_is_cut_counts_once_it_is_whole() -> None:
     cut = STATS[0].index("tot: 2") + len("tot: 2")
     seen = told(WAITING, STATS[0][:cut])
     assert seen.packets is None
+
+
+def test_what_the_queue_holds_back_is_read_and_told_as_time() -> None:
+    seen = told(WAITING + HEARD, STATS[0])
+    assert (seen.held, seen.told) == (4, at(1))
+    assert seen.queue(Hertz(48000), Frames(128)) == pytest.approx(3.5 * 128 / 48000)
+    assert seen.queue(Hertz(0), Frames(0)) is None
+    grown = told(WAITING + HEARD, STATS[0].replace("sync: 4/", "sync: 555/"))
+    assert grown.queue(Hertz(48000), Frames(128)) == pytest.approx(1.4787, abs=0.001)
+
+
+def test_an_empty_queue_holds_nothing_back() -> None:
+    empty = told(WAITING + HEARD, STATS[0].replace("sync: 4/", "sync: 0/"))
+    assert empty.queue(Hertz(48000), Frames(128)) == pytest.approx(0)
+    assert told(WAITING).queue(Hertz(48000), Frames(128)) is None
+
+
+def test_a_process_that_writes_no_statistics_any_more_has_ceased() -> None:
+    seen = told(WAITING + HEARD, *KILLED)
+    assert not seen.has_ceased(at(3))
+    assert seen.has_ceased(at(3 + SILENT_AFTER))
+    assert not told(WAITING).has_ceased(at(60)), "it waits for its peer"
 
 
 def test_another_word_changes_nothing() -> None:
