@@ -1,7 +1,8 @@
 """How one member reaches another: envelopes, facts and four timestamps."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
 
 from agent.doors import WallClock
 from agent.host import Host
@@ -17,6 +18,10 @@ from sessiond.wire.peer_messages import PeerEnvelope, Timestamps, WallSeconds
 TELL_WITHIN: Final = Seconds(1.0)
 # A TCP path that was silent so often is stuck in its retransmission back-off.
 RENEW_AFTER: Final = 2
+# Facts of a host that is about to be added are here before its name is a member's.
+MOST_LEFT: Final = 32
+# A few addresses for each of the most members; then the count begins anew.
+MOST_FAILURES: Final = 1024
 
 
 class Lines:
@@ -61,7 +66,7 @@ class Lines:
         except SessiondError:
             # Refused: another agent answers at this address, or it is in another
             # session; the member may be found elsewhere.
-            self._failures[address] = self._failures.get(address, 0) + 1
+            self._count_failure(address)
             return ()
         self._failures.pop(address, None)
         self.take(reply, sent.times)
@@ -112,10 +117,12 @@ class Lines:
         )
 
     def take(self, envelope: PeerEnvelope, asked: Timestamps | None = None) -> None:
-        """Note what an envelope says of hosts and, as an answer, of clocks."""
+        """Note what an envelope says of members and, as an answer, of clocks."""
+        members = self._members() or {envelope.sender_name}
         for facts in envelope.facts:
-            if facts.name != self._host.name:
+            if facts.name != self._host.name and facts.name in members:
                 self._host.peer_facts[facts.name] = facts
+        self._forget_all_but(members)
         times = envelope.times
         if asked is None or times is None:
             return
@@ -132,6 +139,22 @@ class Lines:
         self._clocks[name] = clock
         if clock.best is not None:
             self._host.peer_offsets[name] = clock.best
+
+    def _members(self) -> AbstractSet[HostName]:
+        """Return whom there may be facts of; nobody while there is no document."""
+        doc = self._host.document
+        if doc is None:
+            return frozenset()
+        return frozenset(m.name for m in doc.members).union(doc.spec.host_names)
+
+    def _forget_all_but(self, members: AbstractSet[HostName]) -> None:
+        """Drop what is known of hosts that have left, once it is much."""
+        known: tuple[dict[HostName, Any], ...]
+        known = (self._host.peer_facts, self._host.peer_offsets, self._clocks)
+        for one in known:
+            if len(one) > len(members) + MOST_LEFT:
+                for gone in one.keys() - members:
+                    del one[gone]
 
     def answer_times(
         self, asked: Timestamps | None, received: WallSeconds
@@ -151,7 +174,11 @@ class Lines:
         return WallSeconds(self._wall.now())
 
     async def _note_failure(self, address: Address) -> None:
-        count = self._failures.get(address, 0) + 1
-        self._failures[address] = count
-        if count % RENEW_AFTER == 0:
+        if self._count_failure(address) % RENEW_AFTER == 0:
             await self._roster.line(address).renew()
+
+    def _count_failure(self, address: Address) -> int:
+        if len(self._failures) >= MOST_FAILURES:
+            self._failures.clear()
+        self._failures[address] = self._failures.get(address, 0) + 1
+        return self._failures[address]

@@ -1,6 +1,7 @@
 """What an agent answers other agents: `PeerApi` on this host's state."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from agent.bell import TurnBell
 from agent.doors import WallClock
@@ -10,8 +11,10 @@ from agent.membership import Membership
 from agent.publish import Publisher
 from agent.records import save_secrets, set_muted
 from agent.roster import Roster
+from sessiond.core.amend import checked
 from sessiond.core.election import DocumentOffer, Message
 from sessiond.core.settle import FIRST_STAMP
+from sessiond.core.specfile import MOST_HOSTS
 from sessiond.core.stamped import Secrets
 from sessiond.core.status import HostStatus
 from sessiond.errors import Refused
@@ -23,6 +26,9 @@ from sessiond.wire.peer_messages import (
     PeerEnvelope,
     WallSeconds,
 )
+
+# The hosts that a session may have, and as many that are about to leave it.
+MOST_MEMBERS: Final = 2 * MOST_HOSTS
 
 
 class Peering:
@@ -140,10 +146,24 @@ class Peering:
                 f"The owner of {self._host.name} has left {envelope.session}.",
                 f"Run `sessiond resume` on {self._host.name} to let it come back.",
             )
-        if not any(self._is_invited(message) for message in envelope.messages):
+        invited = [m for m in envelope.messages if self._is_invited(m)]
+        if not invited:
             raise Refused(f"{self._host.name} is not in {envelope.session}.")
+        for message in invited:
+            self._require_sound(message, envelope.session)
         self._host.consented = True
         return await self._join(SessionName(envelope.session))
+
+    def _require_sound(self, message: Message, session: str) -> None:
+        """Refuse an invitation to what no session file could say."""
+        if not isinstance(message, DocumentOffer):
+            return
+        document = message.document
+        spec = checked(document.spec)
+        if spec.name != session:
+            raise Refused(f"The document is of {spec.name}, not of {session}.")
+        if len(document.members) > MOST_MEMBERS:
+            raise Refused(f"{spec.name} has more than {MOST_MEMBERS} members.")
 
     def _is_invited(self, message: Message) -> bool:
         if not isinstance(message, DocumentOffer) or message.document.stopped:

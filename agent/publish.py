@@ -4,7 +4,7 @@ A status is pulled: whoever is asked asks the members, so that heartbeats stay s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -35,12 +35,14 @@ from sessiond.core.status import (
     SessionStatus,
     StripLevel,
 )
-from sessiond.errors import SessiondError
+from sessiond.errors import SessiondError, Unavailable
 from sessiond.units import Frames, Hertz, HostName, Seconds
 
 REPORT_WITHIN: Final = Seconds(0.8)
 # A watcher sees levels move; more often would only flicker.
 WATCH_EVERY: Final = Seconds(1.0)
+# Each makes a picture a second, for which every member is asked.
+MOST_WATCHERS: Final = 32
 
 
 class Publisher:
@@ -63,7 +65,7 @@ class Publisher:
         self._roster = roster
         self._icecast = icecast
         self._membership = membership
-        self._was_on_air: set[str] = set()
+        self._was_on_air = ""
         self._watchers: set[TurnBell] = set()
 
     def ring(self) -> None:
@@ -117,14 +119,24 @@ class Publisher:
             doc,
             reports,
             mounts,
-            was_on_air=doc.spec.name in self._was_on_air,
+            was_on_air=doc.spec.name == self._was_on_air,
         )
         if any(mount.state is MountState.LIVE for mount in picture.mounts):
-            self._was_on_air.add(doc.spec.name)
+            self._was_on_air = doc.spec.name
         return picture
 
-    async def watch(self) -> AsyncIterator[SessionStatus]:
-        """Yield the picture now and whenever it has changed."""
+    async def watch(self) -> AsyncGenerator[SessionStatus, None]:
+        """Yield the picture now and whenever it has changed.
+
+        Raises:
+            Refused: This host is in no session.
+            Unavailable: Too many are watching.
+        """
+        if len(self._watchers) >= MOST_WATCHERS:
+            raise Unavailable(
+                f"{len(self._watchers)} are watching here already.",
+                "Ask another host with --agent, or end one of them.",
+            )
         bell = TurnBell(asyncio.get_running_loop())
         self._watchers.add(bell)
         shown: SessionStatus | None = None

@@ -25,8 +25,13 @@ ASK_AGAIN: Final = Seconds(15.0)
 ASK_AGAIN_SILENT: Final = Seconds(2.0)
 # An agent that was proven but has not answered since is forgotten.
 FORGET_AFTER: Final = Seconds(60.0)
-# A LAN's worth of musicians; beyond that somebody floods us.
+# A LAN's worth of musicians; beyond that somebody floods us. As many hints again, and
+# as many sightings (`agent.adapters.mdns`), are candidates at most.
 MOST_FOUND: Final = 256
+# So many are asked at a look that nobody waits for; the others come next.
+MOST_ASKED: Final = 32
+# An unused line is dropped after this; its connection costs a descriptor.
+DROP_LINE_AFTER: Final = Seconds(60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,7 @@ class Roster:
         self._found: dict[HostId, Found] = {}
         self._asked: dict[Address, Seconds] = {}
         self._lines: dict[Address, PeerClient] = {}
+        self._used: dict[Address, Seconds] = {}
         self._look = asyncio.Event()
         self._hints: set[Address] = set()
 
@@ -75,7 +81,11 @@ class Roster:
         return HelloReply(sighting=self._host.sighting(), facts=self._host.facts())
 
     def line(self, address: Address) -> PeerClient:
-        """Return the line to an address, opened on its first call."""
+        """Return the line to an address, opened on its first call.
+
+        It is for one call now: a line that is not asked for is dropped after a while.
+        """
+        self._used[address] = self._clock.now()
         if address not in self._lines:
             self._lines[address] = PeerClient(address)
         return self._lines[address]
@@ -104,13 +114,32 @@ class Roster:
         """Take an agent's own word, wherever it came from."""
         me = self.introduce().sighting.id
         known = reply.sighting.id in self._found
-        if reply.sighting.id == me or (not known and len(self._found) >= MOST_FOUND):
+        if reply.sighting.id == me or not (known or self._has_room_for(reply)):
             return
         self._found[reply.sighting.id] = Found(
             sighting=reply.sighting, facts=reply.facts, at=self._clock.now()
         )
         if not known:
             self._bell()
+
+    def _has_room_for(self, reply: HelloReply) -> bool:
+        """Tell whether a newcomer may be kept; one waited for replaces a stranger."""
+        if len(self._found) < MOST_FOUND:
+            return True
+        if not self._is_awaited(reply.sighting):
+            return False
+        found = self._found.items()
+        strangers = (i for i, one in found if not self._is_awaited(one.sighting))
+        stranger = next(strangers, None)
+        if stranger is not None:
+            del self._found[stranger]
+        return stranger is not None
+
+    def _is_awaited(self, sighting: HostSighting) -> bool:
+        """Tell whether it is a configured peer, or of the present session."""
+        doc = self._host.document
+        names = doc.spec.host_names if doc else ()
+        return sighting.address in self._static or sighting.name in names
 
     def hint(self, address: Address) -> None:
         """Note where an agent says it is; it is asked at once, if only once."""
@@ -144,6 +173,7 @@ class Roster:
         while True:
             await self.ask_all(self._due())
             self._drop_old()
+            await self._drop_idle_lines()
             self._look.clear()
             with suppress(TimeoutError):
                 # Not `wait_for`: see `TurnBell.wait`.
@@ -155,6 +185,7 @@ class Roster:
         for line in self._lines.values():
             await line.close()
         self._lines.clear()
+        self._used.clear()
 
     def candidates(self) -> frozenset[Address]:
         """Return every address at which an agent may be."""
@@ -164,18 +195,22 @@ class Roster:
         return frozenset(hints - {mine})
 
     def _due(self) -> list[Address]:
+        """Return who is to be asked now: configured peers and known agents first."""
         now = self._clock.now()
         answered = {f.sighting.address: f.at for f in self._found.values()}
-        return [
-            address
-            for address in sorted(self.candidates() | set(answered))
-            if now - self._asked.get(address, Seconds(-1e9))
-            >= (
-                ASK_AGAIN
-                if now - answered.get(address, Seconds(-1e9)) < ASK_AGAIN
-                else ASK_AGAIN_SILENT
-            )
-        ]
+        never = Seconds(-1e9)
+
+        def is_due(address: Address) -> bool:
+            silent = now - answered.get(address, never) >= ASK_AGAIN
+            pause = ASK_AGAIN_SILENT if silent else ASK_AGAIN
+            return now - self._asked.get(address, never) >= pause
+
+        def urgency(address: Address) -> tuple[bool, bool, Seconds, Address]:
+            asked = self._asked.get(address, never)
+            return address not in self._static, address not in answered, asked, address
+
+        due = filter(is_due, self.candidates() | set(answered))
+        return sorted(due, key=urgency)[:MOST_ASKED]
 
     def _drop_old(self) -> None:
         now = self._clock.now()
@@ -188,3 +223,9 @@ class Roster:
         tried = {a for a in self._hints if now - self._asked.get(a, now) > FORGET_AFTER}
         self._hints -= tried - answered
         self._asked = {a: t for a, t in self._asked.items() if a in wanted}
+
+    async def _drop_idle_lines(self) -> None:
+        old = self._clock.now() - DROP_LINE_AFTER
+        for address in [a for a, used in self._used.items() if used < old]:
+            del self._used[address]
+            await self._lines.pop(address).close()

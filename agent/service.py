@@ -1,7 +1,7 @@
 """What an agent answers people: `AgentApi` on this host's state."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Final
 
 from agent.bell import TurnBell
@@ -25,6 +25,8 @@ from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
 # Every process of ours ends within three seconds of SIGTERM, or is killed.
 STOP_LIMIT: Final = Seconds(8.0)
 STOP_LOOK: Final = Seconds(0.1)
+# Longer is nobody's patience; a call that waits holds a place.
+LONGEST_WAIT: Final = Seconds(300.0)
 MUTE_WITHIN: Final = Seconds(2.0)
 
 
@@ -59,7 +61,7 @@ class Service:
     async def hosts(self, wait: Seconds) -> tuple[HostSighting, ...]:
         """As `AgentApi.hosts`."""
         pause = TurnBell(self._bell.loop)
-        until = self._host.clock.now() + wait
+        until = self._host.clock.now() + min(wait, LONGEST_WAIT)
         while True:
             await self._roster.ask_all(self._roster.candidates())
             left = Seconds(until - self._host.clock.now())
@@ -103,8 +105,9 @@ class Service:
     async def watch(self, name: SessionName | None) -> AsyncIterator[SessionStatus]:
         """As `AgentApi.watch`."""
         self._document(name)
-        async for picture in self._publisher.watch():
-            yield picture
+        async with aclosing(self._publisher.watch()) as pictures:
+            async for picture in pictures:
+                yield picture
 
     async def gain(
         self,

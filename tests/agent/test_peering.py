@@ -15,8 +15,8 @@ from sessiond.wire.peer_messages import (
     Timestamps,
     WallSeconds,
 )
-from tests.agent.band import JAM, SOON, Agent, Band, band, jam
-from tests.core.examples import ALICE, BOB, CAROL, facts
+from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
+from tests.core.examples import ALICE, BOB, CAROL, facts, mount, session
 from tests.support.eventually import aeventually
 
 OTHER = SessionName("other")
@@ -85,6 +85,56 @@ async def test_who_is_not_invited_joins_nothing(message: Message) -> None:
             await alice.peering.tell(envelope(message))
         assert alice.sessions.current() is None
         assert alice.host.peer_facts == {}
+
+
+MANY = tuple(Member(name=HostName(f"h{number}")) for number in range(500))
+TOO_MANY_HOSTS = session((ALICE, *(member.name for member in MANY)))
+TORN = show(mounts=(replace(mount(), name="a\r\nIce-Public: 1"),))
+OF_ANOTHER = replace(jam(), name=OTHER)
+
+
+@pytest.mark.parametrize(
+    ("doc", "why"),
+    [
+        (replace(offered(ALICE, BOB), spec=TOO_MANY_HOSTS), "can't be as it is asked"),
+        (replace(offered(ALICE, BOB), spec=TORN), "can't be as it is asked"),
+        (replace(offered(ALICE, BOB), spec=OF_ANOTHER), "is of other, not of jam"),
+        (
+            replace(offered(ALICE, BOB), members=(Member(name=ALICE), *MANY)),
+            "more than 400 members",
+        ),
+    ],
+)
+async def test_an_invitation_to_what_no_file_could_say_is_refused(
+    doc: StampedSpec, why: str
+) -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        with pytest.raises(Refused, match=why):
+            await alice.peering.tell(envelope(offer(doc)))
+        assert alice.sessions.current() is None
+        assert alice.host.lifecycles == {}
+
+
+async def test_nobody_hears_of_hosts_that_are_no_members() -> None:
+    async with band() as opened:
+        alice = await invited(opened)
+        strangers = tuple(facts(member.name) for member in MANY)
+        await alice.peering.tell(
+            envelope(hello(), facts=(facts(BOB, id=BOBS_ID), *strangers))
+        )
+        assert set(alice.host.peer_facts) == {BOB}
+
+
+async def test_what_is_known_of_hosts_that_have_left_is_forgotten() -> None:
+    async with band() as opened:
+        alice = await invited(opened)
+        for member in MANY:
+            alice.host.peer_facts[member.name] = facts(member.name)
+            alice.host.peer_offsets[member.name] = (Seconds(0.0), Seconds(0.0))
+        await alice.peering.tell(envelope(hello()))
+        assert set(alice.host.peer_facts) == {BOB}
+        assert not alice.host.peer_offsets
 
 
 async def test_a_member_of_one_session_refuses_another_and_names_its_own() -> None:

@@ -1,13 +1,14 @@
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
+from agent.publish import MOST_WATCHERS
 from sessiond.core.conditions import Reason
 from sessiond.core.election import Liveness, Role
 from sessiond.core.status import LinkState, MountState, Phase, ProcState
-from sessiond.errors import Refused
+from sessiond.errors import Refused, Unavailable
 from sessiond.units import MountPath, ProcName
 from tests.agent.band import JAM, SOON, band, jam, show
 from tests.core.examples import ALICE, BOB
@@ -129,3 +130,22 @@ async def test_a_watcher_is_shown_the_picture_when_it_has_changed_and_only_then(
                 shown = await second
             assert not first.hosts[0].muted
             assert shown.hosts[0].muted
+
+
+async def test_watchers_are_so_many_and_no_more() -> None:
+    async with band() as opened, AsyncExitStack() as stack:
+        alice = await opened.add("alice")
+        await opened.formed(jam(ALICE), alice)
+        watching = []
+        for _ in range(MOST_WATCHERS):
+            pictures = alice.service.watch(None)
+            assert isinstance(pictures, AsyncGenerator)
+            watching.append(await stack.enter_async_context(aclosing(pictures)))
+            await anext(pictures)
+        with pytest.raises(Unavailable, match="are watching here already"):
+            await anext(aiter(alice.service.watch(None)))
+        await watching[0].aclose()
+        late = alice.service.watch(None)
+        assert isinstance(late, AsyncGenerator)
+        await stack.enter_async_context(aclosing(late))
+        assert (await anext(late)).session == JAM

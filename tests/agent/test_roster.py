@@ -1,12 +1,12 @@
 from dataclasses import replace
 
-from agent.roster import FORGET_AFTER, MOST_FOUND
+from agent.roster import DROP_LINE_AFTER, FORGET_AFTER, MOST_ASKED, MOST_FOUND
 from sessiond.core.facts import HostFacts
 from sessiond.core.status import HostSighting
 from sessiond.units import Address, HostId, HostName, Seconds
 from sessiond.wire.peer_messages import HelloReply, HelloRequest
 from tests.agent.band import SOON, Agent, band
-from tests.core.examples import ALICE, BOB
+from tests.core.examples import ALICE, BOB, document, leadership, session
 from tests.support.eventually import aeventually
 from tests.support.fakes import FakeClock
 
@@ -97,6 +97,65 @@ async def test_strangers_can_not_fill_the_roster_or_its_hints() -> None:
         known = stranger(0)
         alice.roster.note(known)
         assert known.sighting.id in alice.roster.found()
+
+
+async def test_who_is_waited_for_takes_a_strangers_place() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        for number in range(MOST_FOUND):
+            alice.roster.note(stranger(number))
+        peer, member, nobody = (stranger(MOST_FOUND + n, f"new-{n}") for n in range(3))
+        alice.roster._static = (peer.sighting.address,)
+        alice.host.leadership = lambda: leadership(
+            document(session((ALICE, member.sighting.name)))
+        )
+        for reply in (peer, member, nobody):
+            alice.roster.note(reply)
+        found = alice.roster.found()
+        assert {peer.sighting.id, member.sighting.id} <= set(found)
+        assert nobody.sighting.id not in found
+        assert len(found) == MOST_FOUND + 1
+
+
+async def test_who_is_waited_for_finds_no_place_among_his_like() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        many = [stranger(number) for number in range(MOST_FOUND + 1)]
+        alice.roster._static = tuple(reply.sighting.address for reply in many)
+        for reply in many:
+            alice.roster.note(reply)
+        assert len(alice.roster.found()) == MOST_FOUND + 1
+
+
+async def test_in_a_flood_peers_and_known_agents_are_asked_first() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        for number in range(100):
+            alice.roster.hint(stranger(number).sighting.address)
+        known, peer = stranger(200), stranger(201).sighting.address
+        alice.roster.note(known)
+        alice.roster._static = (peer,)
+        due = alice.roster._due()
+        assert due[:2] == [peer, known.sighting.address]
+        assert len(due) == MOST_ASKED
+        for address in due:
+            alice.roster._asked[address] = alice.roster._clock.now()
+        assert not set(due) & set(alice.roster._due()), "the others come next"
+
+
+async def test_a_line_that_nobody_uses_is_dropped() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        clock = FakeClock()
+        alice.roster._clock = clock
+        for number in range(10):
+            alice.roster.line(stranger(number).sighting.address)
+        clock.advance(DROP_LINE_AFTER)
+        kept = alice.roster.line(stranger(3).sighting.address)
+        clock.advance(1)
+        await alice.roster._drop_idle_lines()
+        assert list(alice.roster._lines.values()) == [kept]
+        assert alice.roster._used.keys() == alice.roster._lines.keys()
 
 
 async def test_who_does_not_answer_any_more_is_forgotten() -> None:
