@@ -35,9 +35,10 @@ from sessiond.units import (
     SessionName,
 )
 from sessiond.wire.server import open_server
-from tests.agent.players import Players, Radio, RadioDoor
+from tests.agent.players import Players
 from tests.core.examples import ALICE, BOB, session
 from tests.support.eventually import aeventually
+from tests.support.fake_icecast import FakeIcecast, FakeIcecastDoor
 from tests.support.fakes import (
     FakeDiscovery,
     FakeJack,
@@ -110,7 +111,7 @@ class Band:
         self._folder = folder
         self._group = group
         self.network = FakeNetwork()
-        self.radio = Radio()
+        self.radio = FakeIcecast()
         self.agents: list[Agent] = []
 
     async def add(
@@ -230,7 +231,11 @@ class Band:
             boot_id=boot_id,
         )
         procs = Players(bell, machine, jack_server, self.radio, self._group)
-        jack, icecast, wall = FakeJack(jack_server, bell), RadioDoor(self.radio), _WALL
+        jack, icecast, wall = (
+            FakeJack(jack_server, bell),
+            FakeIcecastDoor(self.radio),
+            _WALL,
+        )
         roster = Roster(host=host, bell=bell)
         sessions = Sessions(
             host=host,

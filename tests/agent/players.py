@@ -1,7 +1,7 @@
 """What an agent's programs do when it starts them, and the radio that they feed.
 
 JackTrip's ports appear and its log says that the peer is heard, the mix-down and the
-sources answer on their sockets, and one `Radio` takes one source a mount.
+sources answer on their sockets and feed one `FakeIcecast`.
 """
 
 import asyncio
@@ -10,13 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from agent.adapters.icecast import IcecastDoor
 from agent.doors import Bell
 from agent.mixdown.messages import order_from_json, report_to_json
 from agent.steering import Json, SteeringServer
 from sessiond.core.holder import HolderLabel, describe
 from sessiond.core.mixmatrix import MixLevels, port_names
-from sessiond.core.onair import MountSeen
 from sessiond.core.proc import PortsAppear, ProcIdentity, ProcPlan, Program
 from sessiond.core.source_messages import (
     parse_lease,
@@ -32,16 +30,14 @@ from sessiond.core.sourcing import (
     SourceReport,
     SourceState,
 )
-from sessiond.core.stamped import Station
-from sessiond.errors import Broken, Unavailable
 from sessiond.units import (
     Decibels,
-    MountPath,
     ProcName,
     Seconds,
 )
 from tests.core.machine import SILENT
 from tests.support.eventually import aeventually
+from tests.support.fake_icecast import FakeIcecast
 from tests.support.fakes import (
     FakeJackServer,
     FakeMachine,
@@ -51,70 +47,12 @@ from tests.support.fakes import (
 QUIET: Final = MixLevels(peak_db=Decibels(-20.0), rms_db=Decibels(-30.0))
 
 
-class Radio:
-    """An Icecast that takes one source a mount.
-
-    Attributes:
-        wrong: Users whose password is denied.
-        up: It answers.
-    """
-
-    def __init__(self) -> None:
-        self.up = True
-        self.wrong: set[str] = set()
-        self.mounts: dict[MountPath, MountSeen] = {}
-        self._streams = 0
-
-    def put(self, path: MountPath, description: str) -> bool:
-        if path in self.mounts:
-            return False
-        self._streams += 1
-        self.mounts[path] = MountSeen(
-            path=path,
-            description=description,
-            stream_start=str(self._streams),
-            listeners=1,
-        )
-        return True
-
-    def drop(self, path: MountPath) -> None:
-        self.mounts.pop(path, None)
-
-
-class RadioDoor(IcecastDoor):
-    """An agent's door to the radio."""
-
-    def __init__(self, radio: Radio) -> None:
-        super().__init__()
-        self._radio = radio
-
-    async def mounts(self, station: Station) -> tuple[MountSeen, ...]:
-        self._check(station)
-        return tuple(self._radio.mounts.values())
-
-    async def check_source_password(
-        self, station: Station, path: MountPath, *, user: str, password: str
-    ) -> None:
-        self._check(station)
-        if password in self._radio.wrong:
-            raise Broken(f"Icecast denies {path} to the user {user}.", "Look it up.")
-
-    async def check_admin_password(
-        self, station: Station, *, user: str, password: str
-    ) -> None:
-        self._check(station)
-        if password in self._radio.wrong:
-            raise Broken(f"Icecast does not know {user}.", "Look it up.")
-
-    def _check(self, station: Station) -> None:
-        if not self._radio.up:
-            raise Unavailable(f"Icecast at {station.address} does not answer.")
-
-
 class Child:
     """The mix-down or a source, as far as its socket tells."""
 
-    def __init__(self, plan: ProcPlan, jack: FakeJackServer, radio: Radio) -> None:
+    def __init__(
+        self, plan: ProcPlan, jack: FakeJackServer, radio: FakeIcecast
+    ) -> None:
         self.plan = plan
         self._jack = jack
         self._radio = radio
@@ -220,7 +158,7 @@ class Players(FakeProcs):
         bell: Bell,
         machine: FakeMachine,
         jack: FakeJackServer,
-        radio: Radio,
+        radio: FakeIcecast,
         group: asyncio.TaskGroup,
     ) -> None:
         super().__init__(bell, machine)

@@ -203,7 +203,7 @@ async def test_an_icecast_that_does_not_answer_is_unavailable() -> None:
     async with band() as opened:
         opened.radio.up = False
         alice = await opened.add("alice")
-        with pytest.raises(Unavailable, match="does not answer"):
+        with pytest.raises(Unavailable, match="did not answer"):
             await alice.service.create(show(), NOTHING)
 
 

@@ -71,7 +71,7 @@ class Air(Protocol):
 
 class FakeAir:
     def __init__(self, *, foreign: bool) -> None:
-        self.icecast = FakeIcecast({} if foreign else {PRIMARY: HIDDEN})
+        self.icecast = FakeIcecast(foreign=foreign)
         self.door: IcecastDoor = FakeIcecastDoor(self.icecast)
         self.station = Station(address=ADDRESS, port=8000)
 

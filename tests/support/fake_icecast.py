@@ -7,6 +7,7 @@ Icecast has attached it to.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from agent.adapters.icecast import IcecastDoor
 from sessiond.core.onair import MountSeen
@@ -30,12 +31,16 @@ class _Source:
     fallback: MountPath | None
 
 
+# How a mount's hidden standby mount is named (interfaces, "Names").
+_STANDBY: Final = "-standby."
+
+
 class FakeIcecast:
     """A station; it survives agents.
 
     Args:
-        standby: Each mount's hidden standby mount, configured as its fallback with
-            override and the other way round without; none on a foreign station.
+        foreign: Its configuration knows nothing of our mounts. Ours makes a mount and
+            its hidden standby mount each other's fallback, the mount with override.
 
     Attributes:
         up: Whether anybody answers.
@@ -43,11 +48,11 @@ class FakeIcecast:
         rights: Whether the source's password suffices for the admin calls.
     """
 
-    def __init__(self, standby: Mapping[MountPath, MountPath] | None = None) -> None:
+    def __init__(self, *, foreign: bool = False) -> None:
         self.up = True
         self.wrong: set[str] = set()
         self.rights = True
-        self._standby = dict(standby or {})
+        self._foreign = foreign
         self._sources: dict[MountPath, _Source] = {}
         self._listeners: list[FakeListener] = []
         self._started = 0
@@ -59,7 +64,7 @@ class FakeIcecast:
 
     def hidden(self, path: MountPath) -> bool:
         """Whether the status leaves this mount out."""
-        return path in self._standby.values()
+        return _STANDBY in path and not self._foreign
 
     def put(self, path: MountPath, description: str = "") -> bool:
         """Let a source ask for a mount; False when another has it."""
@@ -70,8 +75,9 @@ class FakeIcecast:
             path=path, description=description, stream_start=str(self._started)
         )
         self._sources[path] = _Source(seen=seen, fallback=self._configured(path))
-        if path in self._standby:
-            self._move(self._standby[path], path)
+        fallback = self._configured(path)
+        if fallback is not None and not self.hidden(path):
+            self._move(fallback, path)
         return True
 
     def drop(self, path: MountPath) -> None:
@@ -110,8 +116,11 @@ class FakeIcecast:
         return replace(self._sources[path].seen, listeners=count)
 
     def _configured(self, path: MountPath) -> MountPath | None:
-        back = {standby: path for path, standby in self._standby.items()}
-        return self._standby.get(path, back.get(path))
+        if self._foreign:
+            return None
+        if _STANDBY in path:
+            return MountPath(path.replace(_STANDBY, "."))
+        return MountPath(_STANDBY.join(path.rsplit(".", 1)))
 
     def _found(self, path: MountPath | None) -> MountPath | None:
         """Return the mount with a source that answers for `path`."""
