@@ -1,10 +1,10 @@
 """`make faults ROW=n RUNS=k`: play rows of the fault table many times.
 
-    python -m tests.faults [--row ROW]… [--runs N] [--dry]
+    python -m tests.faults [--row ROW]… [--runs N] [--dry] [--logs FOLDER]
 
 A row is a number with its letter (``9b``), or with its variant (``"3 hot"``); without
 one, all are played. Each goes into the table of docs/reliability.md; `--dry` only
-prints it. Needs root and the programs that the tests need.
+prints it, `--logs` keeps what the hosts wrote. Needs root and the tests' programs.
 """
 
 import argparse
@@ -34,14 +34,27 @@ def wanted(asked: list[str]) -> list[Case]:
     ]
 
 
-def play(case: Case) -> Run:
-    """Play a case once; one that does not hold is a result, too."""
+def play(case: Case, logs: Path | None) -> Run:
+    """Play a case once; one that does not hold is a result, too.
+
+    Args:
+        case: What to play.
+        logs: Where the hosts' logs are to stay; None for nowhere.
+    """
+    if logs is not None:
+        here = logs / case.row.replace(" ", "-")
+        here.mkdir(parents=True)
+        return _played(case, here)
     with tempfile.TemporaryDirectory(prefix="sessiond-faults-") as folder:
-        try:
-            shown = case.play(Path(folder))
-        except AssertionError as e:
-            sys.stderr.write(f"{case.row}: {e}\n")
-            return Run(shown=None, missed=(_short(str(e)),))
+        return _played(case, Path(folder))
+
+
+def _played(case: Case, folder: Path) -> Run:
+    try:
+        shown = case.play(folder)
+    except AssertionError as e:
+        sys.stderr.write(f"{case.row}: {e}\n")
+        return Run(shown=None, missed=(_short(str(e)),))
     return Run(shown=shown, missed=case.goal.missed(shown))
 
 
@@ -56,11 +69,13 @@ def main() -> None:
     parser.add_argument("--row", action="append", default=[])
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--dry", action="store_true", help="write nothing")
+    parser.add_argument("--logs", type=Path, help="keep the hosts' logs there")
     asked = parser.parse_args()
     for case in wanted(asked.row):
         runs = []
         for number in range(asked.runs):
-            runs.append(play(case))
+            folder = asked.logs and asked.logs / f"run-{number + 1}"
+            runs.append(play(case, folder))
             sys.stdout.write(f"{case.row}, run {number + 1}: {runs[-1]}\n")
             sys.stdout.flush()
         line = line_of(case, runs)

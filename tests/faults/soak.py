@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from sessiond.cli.lab import LabHost
+from tests.faults.asking import status_of
 from tests.faults.audience import sources_on
 from tests.faults.breaking import (
     audio_again,
@@ -216,7 +217,7 @@ def descriptors(stage: Stage) -> dict[str, int]:
 
 def one_broadcaster(stage: Stage) -> bool:
     """Tell that every host names the same broadcaster."""
-    named = {stage.jam.status(name)["broadcaster"] for name in HOSTS}
+    named = {status_of(stage.host(name))["broadcaster"] for name in HOSTS}
     assert len(named) == 1, named
     assert named != {None}
     return True

@@ -10,6 +10,7 @@ from typing import Final
 
 from sessiond.cli.lab import LabHost, Program
 from sessiond.units import Seconds
+from tests.faults.asking import status_of
 from tests.faults.audience import Audience, Holding, Look, sources_on
 from tests.faults.measure import (
     Shown,
@@ -73,7 +74,7 @@ class Stage:
     @property
     def others(self) -> tuple[LabHost, ...]:
         """The musicians' hosts but that one, the standby first."""
-        standby = self.jam.status(self.first)["standby"]
+        standby = status_of(self.broadcaster)["standby"]
         names = [name for name in self.jam.musicians if name != self.first]
         return tuple(map(self.host, sorted(names, key=lambda name: name != standby)))
 
@@ -153,9 +154,9 @@ class Stage:
         )
 
 
-def whole(jam: Jam, asked: str | None = None) -> bool:
+def whole(jam: Jam) -> bool:
     """Tell that all hosts are alive, all links up and all mounts live."""
-    status = jam.status(asked)
+    status = status_of(jam.lab.host(jam.musicians[0]))
     states = {
         *(host["state"] == "alive" for host in status["hosts"]),
         *(link["state"] == "up" for link in status["links"]),
