@@ -18,20 +18,19 @@ from tests.faults.measure import Case
 from tests.faults.page import Run, line_of, write
 
 
-def cases() -> Iterator[Case]:
-    """Yield every case there is, in the order of the files."""
+def wanted(asked: list[str]) -> Iterator[Case]:
+    """Yield the cases of these rows, or of all where none is named, by file."""
+    rows = {row.split()[0] for row in asked}
     for file in sorted(Path(__file__).parent.glob("test_row*.py")):
-        module = importlib.import_module(f"tests.faults.{file.stem}")
-        yield from getattr(module, "CASES", ())
+        row = file.stem.removeprefix("test_row").partition("_")[0].lstrip("0")
+        if not asked or row in rows:
+            module = importlib.import_module(f"tests.faults.{file.stem}")
+            yield from (c for c in getattr(module, "CASES", ()) if named(c, asked))
 
 
-def wanted(asked: list[str]) -> list[Case]:
-    """Return the cases of these rows, or of all where none is named."""
-    return [
-        case
-        for case in cases()
-        if not asked or case.row in asked or case.row.split()[0] in asked
-    ]
+def named(case: Case, asked: list[str]) -> bool:
+    """Tell whether a case is among those asked for, by its row or its variant."""
+    return not asked or case.row in asked or case.row.split()[0] in asked
 
 
 def play(case: Case, logs: Path | None) -> Run:
