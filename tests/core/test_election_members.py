@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from sessiond.core.election.members import (
     first_voters,
+    fit,
     next_voters,
     others,
+    place,
     preference,
     ranking,
 )
@@ -62,3 +64,19 @@ def test_who_is_able_ranks_before_who_is_preferred() -> None:
     assert ranking(bench.state, document, bench.now) == (BOB, CAROL, ALICE)
     bench.wait(1.5)
     assert ranking(bench.state, document, bench.now)[0] == CAROL
+
+
+def test_a_place_is_counted_no_further_than_it_matters() -> None:
+    names = tuple(HostName(f"host{i:02}") for i in range(20))
+    document = stamped(*names)
+    bench = Bench(names[-1], document)
+    order = preference(document)
+    assert place(bench.state, document, order, bench.now, 100) == 19
+    assert place(bench.state, document, order, bench.now, 14) == 14
+
+
+def test_who_is_no_member_any_more_is_not_fit() -> None:
+    document = stamped(*THREE)
+    bench = Bench(ALICE, document)
+    bench.beat(DAVE)
+    assert not fit(bench.state, document, DAVE, bench.now)

@@ -45,7 +45,10 @@ def main() -> int:
                 break
             if arguments.seconds and monotonic() - began >= arguments.seconds:
                 break
-            tally.add(play(row, seed, quiet=True))
+            result = play(row, seed, quiet=True)
+            tally.add(result)
+            if result.breach:
+                sys.stderr.write(f"row {row} seed {seed}: {result.breach}\n")
             if played % COLLECT_EVERY == 0:
                 gc.collect()
         sys.stdout.write(f"row {row}: {ROWS[row].title}\n")

@@ -21,10 +21,10 @@ PEOPLE = tuple(
     )
 )  # fmt: skip
 
-# Most sessions are small, and most mistakes show in small ones; but every hundredth
-# has more hosts than vote, and every thousandth as many as the design allows for.
-CROWD, CROWD_EVERY = 30, 100
-HALL, HALL_EVERY = 200, 1000
+# Most sessions are small, and most mistakes show in small ones; but some have more
+# hosts than vote by far, and some as many as the design allows for.
+CROWD, CROWD_EVERY = 30, 500
+HALL, HALL_EVERY = 200, 2500
 
 
 def size(seed: int, random: Random) -> int:

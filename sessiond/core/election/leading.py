@@ -1,5 +1,6 @@
 """What a leader does: heartbeats, acks, rights, the standby, hand-overs."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sessiond.core.election.effects import (
@@ -136,15 +137,16 @@ def _standby(
     """Return whom to name: the last one while it is fit, else the best that is."""
     if mode.standby is not None and _ready(state, document, mode.standby, now):
         return mode.standby
-    return next(iter(_candidates(state, document, now)), None)
+    return next(_candidates(state, document, now), None)
 
 
 def _candidates(
     state: ElectionState, document: StampedSpec, now: Seconds
-) -> tuple[HostName, ...]:
-    """Return the others that are known to be fit, best rank first."""
-    names = ranking(state, document, now)
-    return tuple(name for name in names if _ready(state, document, name, now))
+) -> Iterator[HostName]:
+    """Yield the others that are known to be fit, best rank first."""
+    for name in ranking(state, document, now):
+        if _ready(state, document, name, now):
+            yield name
 
 
 def _ready(
@@ -179,15 +181,22 @@ def _successor(
     out = barred(document, state.me)
     if not off_air and state.able and not out:
         return None
-    heirs = _heirs(state, document, now)
-    carriers = (name for name in heirs if state.heard[name].presence.carrying)
-    carrier = next(carriers, None) if off_air else None
-    if carrier is not None or (state.able and not out):
-        return carrier
+    carriers = {n for n, heard in state.heard.items() if heard.presence.carrying}
+    if off_air and carriers:
+        heirs = _heirs(state, document, now)
+        carrier = next((name for name in heirs if name in carriers), None)
+        if carrier is not None:
+            return carrier
+    if state.able and not out:
+        return None
     since = mode.since if out else max(mode.since, state.able_since)
     wait = timers(state).suspect
     return next(
-        (n for n in heirs if now >= max(since, state.heard[n].ability_since) + wait),
+        (
+            name
+            for name in _heirs(state, document, now)
+            if now >= max(since, state.heard[name].ability_since) + wait
+        ),
         None,
     )
 

@@ -1,6 +1,6 @@
 """Who belongs, who votes, who was heard, and who ranks before whom."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from sessiond.core.election.messages import MemberSeen, Presence
@@ -36,9 +36,12 @@ def others(document: StampedSpec, me: HostName) -> tuple[HostName, ...]:
 
 def barred(document: StampedSpec, name: HostName) -> bool:
     """Return whether this host must not broadcast; it may still vote, and stamp."""
-    if document.member(name) is None:
-        return True
-    return bool(document.spec.mounts) and name in document.spec.broadcast.never
+    return document.member(name) is None or _unwanted(document, name)
+
+
+def _unwanted(document: StampedSpec, member: HostName) -> bool:
+    """Return whether the operator keeps this member off the air."""
+    return bool(document.spec.mounts) and member in document.spec.broadcast.never
 
 
 def preference(document: StampedSpec) -> tuple[HostName, ...]:
@@ -54,7 +57,7 @@ def preference(document: StampedSpec) -> tuple[HostName, ...]:
     def key(name: HostName) -> tuple[bool, bool, int, str]:
         is_station = name == station and name not in spec.broadcast.prefer
         place = wanted.get(name, len(wanted))
-        return barred(document, name), is_station, place, name
+        return _unwanted(document, name), is_station, place, name
 
     return tuple(sorted((member.name for member in document.members), key=key))
 
@@ -166,7 +169,9 @@ def _liveness(state: ElectionState, silent: Seconds, *, never: bool) -> Liveness
 def fit(
     state: ElectionState, document: StampedSpec, name: HostName, now: Seconds
 ) -> bool:
-    """Return whether a member may be expected to broadcast."""
+    """Return whether a host may be expected to broadcast."""
+    if document.member(name) is None:
+        return False
     return _fit(state, document, seen(state, name, now), now)
 
 
@@ -178,7 +183,7 @@ def _fit(
     A member that had no time yet to be heard is given the benefit of the doubt, or
     a new session's hosts would all take themselves for the best.
     """
-    if barred(document, entry.name):
+    if _unwanted(document, entry.name):
         return False
     new = now - state.joined_at < timers(state).suspect
     if new and entry.name != state.me and entry.name not in state.heard:
@@ -193,19 +198,45 @@ def ranking(
 
     The standby has its mix-down and its sources running already.
     """
+    key = _rank_key(state, document, now)
+    return tuple(sorted(preference(document), key=key))
+
+
+def place(
+    state: ElectionState,
+    document: StampedSpec,
+    order: tuple[HostName, ...],
+    now: Seconds,
+    most: int,
+) -> int:
+    """Return how many rank before this host, counted no further than `most`.
+
+    `order` is the document's `preference`.
+    """
+    key = _rank_key(state, document, now)
+    mine, own_place, count = key(state.me), order.index(state.me), 0
+    for at, name in enumerate(order):
+        if (key(name), at) < (mine, own_place):
+            count += 1
+            if count == most:
+                break
+    return count
+
+
+def _rank_key(
+    state: ElectionState, document: StampedSpec, now: Seconds
+) -> Callable[[HostName], tuple[bool, bool, bool]]:
+    """Return what sorts the preferred order by who is fit, on the air, standby."""
     bulletin = state.bulletin
     standby = None if bulletin is None else bulletin.standby
-    known = all_seen(state, preference(document), now)
+    passed_on = _passed_on(state, now)
 
     def key(name: HostName) -> tuple[bool, bool, bool]:
-        entry = known[name]
-        return (
-            not _fit(state, document, entry, now),
-            not entry.carrying,
-            name != standby,
-        )
+        entry = _seen(state, name, passed_on, now)
+        is_fit = _fit(state, document, entry, now)
+        return not is_fit, not entry.carrying, name != standby
 
-    return tuple(sorted(known, key=key))
+    return key
 
 
 def rights_end(

@@ -9,6 +9,7 @@ from sessiond.core.election.members import (
     carrying,
     has_rights,
     majority,
+    place,
     preference,
     presence,
     ranking,
@@ -55,13 +56,13 @@ def stand_at(state: ElectionState, document: StampedSpec, now: Seconds) -> Secon
     )
     if came_true > now:
         return came_true
-    place = ranking(state, document, now).index(state.me)
-    step = timers(state).rank_step
+    most, order = START_STEPS * len(document.voters), preference(document)
+    steps = place(state, document, order, now, most)
     if state.contact is None:
         # A session begins: who is able first is chance, so better ranks, that may be
         # able in a moment, get their time.
-        place = max(place, START_STEPS * preference(document).index(state.me))
-    return Seconds(came_true + min(place, START_STEPS * len(document.voters)) * step)
+        steps = max(steps, START_STEPS * order.index(state.me))
+    return Seconds(came_true + min(steps, most) * timers(state).rank_step)
 
 
 def sound(
