@@ -8,6 +8,7 @@ Source: systemd.exec(5), $SERVICE_RESULT; each row was seen with systemd 252.
 
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -26,17 +27,26 @@ WANTED: Final = frozenset(
 )
 """$SERVICE_RESULT, $EXIT_CODE and $EXIT_STATUS of a stop that somebody asked for."""
 
+BUSY: Final = ("exit-code", "exited", "3")
+"""The same, of an agent that could not start for now: a busy port, a full disk."""
+
+# Trying again at once would cost most of a core, beside music that plays on.
+PAUSE_S: Final = 2.0
+
 _VARIABLES: Final = ("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS")
 
 
-def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Tell whether somebody asked for this end, as systemd describes it."""
-    return tuple(environment.get(name, "") for name in _VARIABLES) in WANTED
+def verdict(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return how the agent ended, as systemd describes it."""
+    return tuple(environment.get(name, "") for name in _VARIABLES)
 
 
 def main(arguments: Sequence[str]) -> int:
     """End the agent's children if its end was wanted; takes the agent's arguments."""
-    if not is_wanted(os.environ):
+    seen = verdict(os.environ)
+    if seen == BUSY:
+        time.sleep(PAUSE_S)
+    if seen not in WANTED:
         return 0
     from agent.main import main as agent_main  # noqa: PLC0415  a crash can't wait
 

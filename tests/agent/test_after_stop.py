@@ -3,15 +3,16 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
-from agent.after_stop import is_wanted
+from agent.after_stop import PAUSE_S, WANTED, verdict
 
 STOPPED = ("success", "exited", "0")
 
 
-def verdict(result: str, code: str, status: str) -> dict[str, str]:
+def told(result: str, code: str, status: str) -> dict[str, str]:
     return {"SERVICE_RESULT": result, "EXIT_CODE": code, "EXIT_STATUS": status}
 
 
@@ -26,7 +27,7 @@ def verdict(result: str, code: str, status: str) -> dict[str, str]:
     ],
 )
 def test_a_stop_that_somebody_asked_for_is_wanted(wanted: tuple[str, str, str]) -> None:
-    assert is_wanted(verdict(*wanted))
+    assert verdict(told(*wanted)) in WANTED
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,11 @@ def test_a_stop_that_somebody_asked_for_is_wanted(wanted: tuple[str, str, str]) 
     ],
 )
 def test_a_crash_is_not(unwanted: tuple[str, str, str]) -> None:
-    assert not is_wanted(verdict(*unwanted))
+    assert verdict(told(*unwanted)) not in WANTED
 
 
 def test_without_a_verdict_nothing_was_asked_for() -> None:
-    assert not is_wanted({})
+    assert verdict({}) not in WANTED
 
 
 def test_a_crash_waits_for_no_imports() -> None:
@@ -68,9 +69,17 @@ def test_a_crash_waits_for_no_imports() -> None:
 
 def test_after_a_crash_not_even_the_arguments_matter() -> None:
     argv = (sys.executable, "-m", "agent.after_stop", "--config", "/no/such/file")
-    crash = {**os.environ, **verdict("signal", "killed", "KILL")}
+    crash = {**os.environ, **told("signal", "killed", "KILL")}
     assert subprocess.run(argv, env=crash, check=False).returncode == 0
-    stop = {**os.environ, **verdict(*STOPPED)}
+    stop = {**os.environ, **told(*STOPPED)}
     said = subprocess.run(argv, env=stop, check=False, capture_output=True, text=True)
     assert said.returncode == 2
     assert "/no/such/file" in said.stderr
+
+
+def test_what_may_be_free_soon_is_tried_again_a_little_later() -> None:
+    argv = (sys.executable, "-m", "agent.after_stop")
+    busy = {**os.environ, **told("exit-code", "exited", "3")}
+    began = time.monotonic()
+    assert subprocess.run(argv, env=busy, check=False).returncode == 0
+    assert time.monotonic() - began >= PAUSE_S
