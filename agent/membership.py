@@ -123,6 +123,7 @@ class Membership:
             run_folder=Path(host.setup.run_folder),
             running=self._sources_running,
             witnessed=self._witnessed,
+            moved=self._listeners_moved,
             admin=self.admin,
             clock=host.clock,
             bell=bell,
@@ -226,7 +227,12 @@ class Membership:
                 self._note_consent()
                 if (able := self._host.able()) != self.elector.able:
                     self.elector.post(AbilityChanged(able=able))
-                await self._looked.wait(CLOSE_LOOK if closely else LOOK)
+                await self._looked.wait(self._look_again(closely=closely))
+
+    def _look_again(self, *, closely: bool) -> Seconds:
+        if not closely:
+            return LOOK
+        return min(CLOSE_LOOK, self._watch.verdict_due()) if self._watch else CLOSE_LOOK
 
     def look(self) -> None:
         """Have ability and evidence looked at now."""
@@ -237,6 +243,10 @@ class Membership:
         if self._watch is None:
             return MountWitnessed(evidence=Evidence.UNKNOWN)
         return self._watch.witnessed(path)
+
+    def _listeners_moved(self, path: MountPath) -> None:
+        if self._watch is not None:
+            self._watch.moved(path)
 
     def _to_watch(self) -> tuple[Station, tuple[MountPath, ...]] | None:
         doc = self.elector.leadership.stamped

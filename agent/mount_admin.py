@@ -118,7 +118,22 @@ class MountAdmin:
             user=user,
             password=password,
         )
-        await self._asked("listeners.moved", mount, call)
+        await self._asked("listeners.back", mount, call)
+
+    async def rescue(self, doc: StampedSpec, mount: MountSpec) -> None:
+        """Move the listeners of a mount that has stalled to its hidden mount."""
+        if doc.station is None:
+            return
+        user, password = self._credentials(doc, mount)
+        call = self._door.move_listeners(
+            doc.station,
+            mount.path,
+            mount.standby_path,
+            user=user,
+            password=password,
+        )
+        if await self._asked("listeners.rescued", mount, call):
+            _log.warning("listeners.rescued", mount=mount.path)
 
     def _credentials(self, doc: StampedSpec, mount: MountSpec) -> tuple[str, str]:
         server = doc.spec.icecast

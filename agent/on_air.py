@@ -27,7 +27,7 @@ from sessiond.core.election import (
     SourceRefused,
 )
 from sessiond.core.plan import source_name
-from sessiond.core.seats import hidden_wanted, in_the_way
+from sessiond.core.seats import hidden_wanted, in_the_way, to_rescue
 from sessiond.core.sourcing import Seat, SeatReport, SourceReport, SourceState
 from sessiond.core.spec import MountSpec, StandbyMode
 from sessiond.core.stamped import StampedSpec
@@ -67,6 +67,7 @@ class OnAir:
         running: Names of the source processes that live, as the last turn saw; None
             before the first turn.
         witnessed: This host's evidence of a mount, as of now.
+        moved: Told of a mount whose listeners this host has moved away.
         admin: Moves listeners and ends sources at the station.
         clock: Monotonic.
         bell: Rung when a report changed a source's state.
@@ -83,6 +84,7 @@ class OnAir:
         run_folder: Path,
         running: Callable[[], frozenset[ProcName] | None],
         witnessed: Callable[[MountPath], MountWitnessed],
+        moved: Callable[[MountPath], None],
         admin: MountAdmin,
         clock: Clock,
         bell: TurnBell,
@@ -92,12 +94,15 @@ class OnAir:
         self._run_folder = run_folder
         self._running = running
         self._witnessed = witnessed
+        self._moved = moved
         self._admin = admin
         self._clock = clock
         self._bell = bell
         self._changed = TurnBell(asyncio.get_running_loop())
         self._grants: dict[tuple[ProcName, Seat], int] = {}
         self._live_since: dict[ProcName, Seconds] = {}
+        self._rescued: dict[ProcName, str | None] = {}
+        self._ended: dict[ProcName, str | None] = {}
         self._primary_live = False
         self._looked_first = False
         self._refused_grant = 0
@@ -247,24 +252,32 @@ class OnAir:
         name = source_name(mount)
         report = self.reports[name]
         if report.primary.state is SourceState.LIVE:
-            if name in self._live_since:
-                return []
-            self._live_since[name] = self._clock.now()
             hot = doc.spec.broadcast.standby is StandbyMode.HOT
-            return [self._settle_in(doc, mount)] if hot else []
+            return [self._settle_in(doc, mount)] if self._is_new(name) and hot else []
         self._live_since.pop(name, None)
+        seen = self._witnessed(mount.path)
+        if to_rescue(lead, report, seen):
+            asks = _once(self._rescued, name, seen.stream_start)
+            return [self._rescue(doc, mount)] if asks else []
         if report.primary.state is not SourceState.REFUSED:
             return []
-        start = (
-            lead.fence
-            if first
-            else in_the_way(
-                report,
-                self._witnessed(mount.path),
-                holds_primary=self._primary_live,
-            )
-        )
-        return [self._admin.end_source(doc, mount, start)] if start else []
+        others = in_the_way(report, seen, holds_primary=self._primary_live)
+        start = lead.fence if first else others
+        # Once: a source that comes after it may be our own.
+        if start is None or not _once(self._ended, name, start):
+            return []
+        return [self._admin.end_source(doc, mount, start)]
+
+    def _is_new(self, name: ProcName) -> bool:
+        """Tell whether a source that is live was not so at the last look."""
+        if name in self._live_since:
+            return False
+        self._live_since[name] = self._clock.now()
+        return True
+
+    async def _rescue(self, doc: StampedSpec, mount: MountSpec) -> None:
+        await self._admin.rescue(doc, mount)
+        self._moved(mount.path)
 
     async def _settle_in(self, doc: StampedSpec, mount: MountSpec) -> None:
         """Join a mount's two seats and bring its listeners back."""
@@ -284,6 +297,8 @@ class OnAir:
         states = {report.primary.state for report in self.reports.values()}
         if lead.right:
             return ON_AIR if states == {SourceState.LIVE} else COMING_UP
+        if lead.watch and lead.standby == self._me:
+            return COMING_UP
         every = {state for pair in self._states().values() for state in pair}
         idle = every <= {SourceState.WAITING} and lead.standby != self._me
         return OFF_AIR if idle and self.reports.keys() == self._running() else ON_AIR
@@ -293,3 +308,11 @@ def _put(report: SourceReport | None, seat: Seat) -> SeatReport | None:
     if report is None:
         return None
     return report.primary if seat is Seat.PRIMARY else report.hidden
+
+
+def _once(done: dict[ProcName, str | None], name: ProcName, start: str | None) -> bool:
+    """Tell whether this is the first time for this stream, and remember it."""
+    if name in done and done[name] == start:
+        return False
+    done[name] = start
+    return True

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from sessiond.core.election import Evidence, Leadership, MountWitnessed
+from sessiond.core.liveness import Liveness
 from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
 from sessiond.core.spec import StandbyMode
 from sessiond.units import HostName, ProcName, Seconds
@@ -58,7 +59,23 @@ def may_take_over(
     """Tell whether this host needs evidence of every mount, not of the primary only."""
     if not lead.right:
         return lead.standby == me
-    return any(r.primary.state is SourceState.REFUSED for r in reports.values())
+    return any(
+        r.primary.state is SourceState.REFUSED or r.hidden.state is SourceState.LIVE
+        for r in reports.values()
+    )
+
+
+def to_rescue(lead: Leadership, report: SourceReport, seen: MountWitnessed) -> bool:
+    """Tell whether a mount's listeners are to be moved to our hidden seat of it.
+
+    The mount has stalled and its broadcaster's agent is silent too: whoever is elected
+    will end that source, but a player's burst lasts only so long.
+    """
+    if lead.right or report.hidden.state is not SourceState.LIVE:
+        return False
+    if seen.evidence is not Evidence.STALLED or seen.holder is None:
+        return False
+    return lead.liveness.get(seen.holder.host) is not Liveness.ALIVE
 
 
 def in_the_way(

@@ -5,16 +5,19 @@ from dataclasses import replace
 import pytest
 
 from sessiond.core.election import Evidence, Leadership, MountWitnessed
+from sessiond.core.holder import HolderLabel, Role
+from sessiond.core.liveness import Liveness
 from sessiond.core.seats import (
     SETTLED_AFTER,
     hidden_wanted,
     in_the_way,
     may_take_over,
     stands_by,
+    to_rescue,
 )
 from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
 from sessiond.core.spec import BroadcastSettings, StandbyMode
-from sessiond.units import HostName, ProcName, Seconds
+from sessiond.units import HostName, ProcName, Seconds, SessionName, Term
 from tests.core.examples import ALICE, BOB, CAROL, document, leadership, session
 
 LIVE = SeatReport(state=SourceState.LIVE)
@@ -99,6 +102,39 @@ def test_who_may_take_over_listens_to_every_mount(
 ) -> None:
     reports = {ProcName("source-mix.ogg"): SourceReport(primary=seat)}
     assert may_take_over(lead, me, reports) is listens
+
+
+def test_who_is_being_promoted_goes_on_listening_to_every_mount() -> None:
+    reports = {ProcName("source-mix.ogg"): SourceReport(hidden=LIVE)}
+    assert may_take_over(led(right=True), BOB, reports)
+
+
+HELD = HolderLabel(
+    session=SessionName("jam"), host=ALICE, term=Term(1), role=Role.LEADER
+)
+GONE = replace(led(), liveness={ALICE: Liveness.SUSPECT})
+
+
+@pytest.mark.parametrize(
+    ("lead", "hidden", "evidence", "holder", "rescues"),
+    [
+        (GONE, LIVE, Evidence.STALLED, HELD, True),
+        (GONE, WAITING, Evidence.STALLED, HELD, False),
+        (GONE, LIVE, Evidence.PROGRESSING, HELD, False),
+        (GONE, LIVE, Evidence.STALLED, None, False),
+        (led(), LIVE, Evidence.STALLED, HELD, False),
+        (replace(GONE, right=True), LIVE, Evidence.STALLED, HELD, False),
+    ],
+)
+def test_the_standby_rescues_listeners_of_a_silent_mount_whose_host_is_silent_too(
+    lead: Leadership,
+    hidden: SeatReport,
+    evidence: Evidence,
+    holder: HolderLabel | None,
+    rescues: bool,
+) -> None:
+    seen = MountWitnessed(evidence=evidence, holder=holder, stream_start="s1")
+    assert to_rescue(lead, SourceReport(hidden=hidden), seen) is rescues
 
 
 @pytest.mark.parametrize(
