@@ -172,6 +172,21 @@ def test_a_hand_over_without_a_name_takes_the_best_rank() -> None:
     assert answer.to == BOB
 
 
+def test_who_ordered_a_hand_over_does_not_stand_against_its_heir() -> None:
+    bench = leader(*THREE)
+    bench.feed(el.SourceAccepted())
+    bench.feed(el.HandoverRequested(request=3, to=BOB))
+    bench.effects.clear()
+    bench.ack(CAROL, term=bench.state.term + 1)
+    bench.wait(1.0)
+    assert not bench.asked(el.PreVoteRequest)
+    ask = el.VoteRequest(
+        term=bench.state.term, presence=bench.presence(), sent_at=bench.now
+    )
+    bench.hear(BOB, ask)
+    assert bench.state.persisted.voted_for == BOB
+
+
 @pytest.mark.parametrize("to", [ALICE, DAVE])
 def test_a_hand_over_to_nobody_able_is_refused(to: HostName) -> None:
     bench = leader(*THREE)

@@ -9,7 +9,7 @@ python -m tests.sim --row 9b --seed 7           one history, with its transcript
 import argparse
 import gc
 import sys
-from itertools import count
+from math import inf
 from time import monotonic
 
 from tests.sim.results import Tally
@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--row", default="25", choices=[*ROWS, "all"])
     parser.add_argument("--schedules", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--seconds", type=float, help="end after so many; not before")
+    parser.add_argument("--seconds", type=float, default=inf, help="end after so many")
     parser.add_argument("--seed", type=int, help="replay this one, with its transcript")
     arguments = parser.parse_args()
     if arguments.seed is not None:
@@ -34,30 +34,32 @@ def main() -> int:
         sys.stdout.write("\n".join((*result.log, result.breach or "all held", "")))
         return int(bool(result.breach))
     rows = list(ROWS) if arguments.row == "all" else [arguments.row]
-    broken = 0
     gc.disable()
+    broken = 0
     for row in rows:
-        tally = Tally()
         began = monotonic()
-        for seed in count(arguments.first):
-            played = seed - arguments.first
-            if arguments.seconds is None and played >= arguments.schedules:
-                break
-            if arguments.seconds and monotonic() - began >= arguments.seconds:
-                break
-            result = play(row, seed, quiet=True)
-            tally.add(result)
-            if result.breach:
-                sys.stderr.write(f"row {row} seed {seed}: {result.breach}\n")
-            if played % COLLECT_EVERY == 0:
-                gc.collect()
-        sys.stdout.write(f"row {row}: {ROWS[row].title}\n")
-        for line in tally.lines():
-            sys.stdout.write(f"  {line}\n")
-        sys.stdout.write(f"  {monotonic() - began:.1f} s\n")
+        tally = many(row, arguments.first, arguments.schedules, arguments.seconds)
+        lines = (f"row {row}: {ROWS[row].title}", *tally.lines())
+        sys.stdout.write("\n  ".join(lines) + f"\n  {monotonic() - began:.1f} s\n")
         sys.stdout.flush()
         broken += len(tally.breaches)
     return int(broken > 0)
+
+
+def many(row: str, first: int, schedules: int, seconds: float) -> Tally:
+    """Play histories of a row until there are enough, or time is over."""
+    tally = Tally()
+    ends = monotonic() + seconds
+    for seed in range(first, first + schedules):
+        if monotonic() >= ends:
+            break
+        result = play(row, seed)
+        tally.add(result)
+        if result.breach:
+            sys.stderr.write(f"row {row} seed {seed}: {result.breach}\n")
+        if seed % COLLECT_EVERY == 0:
+            gc.collect()
+    return tally
 
 
 if __name__ == "__main__":

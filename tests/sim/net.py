@@ -45,6 +45,7 @@ class Host:
     stream: Stream | None = None
     hidden: Stream | None = None
     crash_at_persist: str = ""
+    disk_full: bool = False
     dead: bool = False
     trouble_at: float = -100.0
     parted_at: float = -100.0

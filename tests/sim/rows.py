@@ -6,161 +6,19 @@ seconds without bytes at the listener; a player's burst covers two to five of th
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 
-from sessiond.core.spec import NetworkProfile, StandbyMode
 from sessiond.units import HostName
-from tests.sim.documents import document
-from tests.sim.net import ICECAST, BreachError, Host
-from tests.sim.peace import judge, unsettled
+from tests.sim.net import ICECAST, BreachError
+from tests.sim.ntp import Clocks
+from tests.sim.peace import judge
+from tests.sim.play import Play
 from tests.sim.results import Result, result_of
-from tests.sim.schedule import Schedule, people
+from tests.sim.schedule import Schedule
 from tests.sim.station import Seat
-from tests.sim.world import World
 
 # Less than the burst that every player holds (field notes: 4.1 s at 128 kbit/s), so
 # that nothing is heard of it.
 COVERED = 3.0
-
-
-class Play:
-    """One history of one row.
-
-    Attributes:
-        mark: When the fault began; the session was settled then.
-    """
-
-    world: World
-
-    def __init__(self, row: str, seed: int, *, quiet: bool) -> None:
-        # Reproducible on purpose, and no secret.
-        self.random = Random(f"row {row} {seed}")  # noqa: S311
-        self.row, self.seed, self.quiet = row, seed, quiet
-        self.hot = seed % 2 == 0
-        self.mark = 0.0
-        self.terms = 0
-        self.puts = 0
-
-    def form(
-        self,
-        least: int,
-        most: int,
-        *,
-        wifi: bool = False,
-        loss: float = 0.0,
-        delay: tuple[float, float] = (0.001, 0.01),
-    ) -> None:
-        """Put a session on the air, with its standby, and let it settle."""
-        names = people(self.random.randint(least, most))
-        self.world = world = World(
-            seed=self.seed, names=names, loss=loss, delay=delay, quiet=self.quiet
-        )
-        world.run(1.0)
-        first = document(
-            names,
-            network=NetworkProfile.WIFI if wifi else NetworkProfile.LAN,
-            standby=StandbyMode.HOT if self.hot else StandbyMode.COLD,
-        )
-        world.create(self.random.choice(names), first)
-        while not self.formed():
-            self.expect(world.now < 30.0, "the session does not form")
-            world.run(world.now + 0.5)
-        world.run(world.now + 3.0 + self.random.random())
-        self.begin()
-
-    def formed(self) -> bool:
-        """Return whether the session is as it should be before the fault."""
-        world = self.world
-        if world.holder is None or unsettled(world) is not None:
-            return False
-        if len(world.names) == 1:
-            return True
-        if world.lead(world.holder.label.host).standby is None:
-            return False
-        return not self.hot or world.station.holder(Seat.HIDDEN) is not None
-
-    def begin(self) -> None:
-        """Let what is measured begin now."""
-        self.world.note("-- the fault begins")
-        self.mark = self.world.now
-        self.terms = len(self.world.leaders)
-        self.puts = len(self.world.puts)
-
-    # Who and what
-
-    @property
-    def on_air(self) -> Host:
-        """The broadcaster."""
-        holder = self.world.holder
-        if holder is None:
-            raise BreachError(self.row, "nobody broadcasts")
-        return self.world.hosts[holder.label.host]
-
-    @property
-    def standby(self) -> HostName:
-        """The named standby."""
-        standby = self.world.lead(self.on_air.name).standby
-        if standby is None:
-            raise BreachError(self.row, "there is no standby")
-        return standby
-
-    def others(self, name: HostName) -> list[HostName]:
-        """Return everybody else, in random order."""
-        names = [other for other in self.world.names if other != name]
-        self.random.shuffle(names)
-        return names
-
-    def run(self, seconds: float) -> None:
-        """Let time pass."""
-        self.world.run(self.world.now + seconds)
-
-    def some(self, least: float, most: float) -> float:
-        """Return any time between two."""
-        return self.random.uniform(least, most)
-
-    def part(self, a: list[HostName], b: list[HostName]) -> None:
-        """Cut two groups from each other."""
-        for one in a:
-            for other in b:
-                self.world.separate(one, other)
-
-    def rejoin(self, a: list[HostName], b: list[HostName]) -> None:
-        """Mend what `part` cut."""
-        for one in a:
-            for other in b:
-                self.world.heal(one, other)
-
-    # What it must show
-
-    def expect(self, holds: bool, sentence: str) -> None:
-        """Fail unless it holds."""
-        if not holds:
-            raise BreachError(self.row, sentence)
-
-    def expect_silence(self, *, hot: float, cold: float) -> None:
-        """Bound the longest time without bytes since the fault began."""
-        silence = self.world.station.silence(self.mark, self.world.now)
-        limit = hot if self.hot else cold
-        self.expect(silence <= limit + 1e-6, f"{silence:.2f} s without bytes")
-
-    def expect_puts(self, most: int) -> None:
-        """Bound how often the primary was taken since the fault began."""
-        puts = self.world.puts[self.puts :]
-        self.expect(len(puts) <= most, f"{[put.host for put in puts]} took the mount")
-
-    def expect_terms(self, most: int) -> None:
-        """Bound the changes of term since the fault began."""
-        terms = len(self.world.leaders) - self.terms
-        self.expect(terms <= most, f"{terms} changes of term")
-
-    def expect_held_within(self, hot: float, cold: float) -> None:
-        """Bound how long the primary was without bytes."""
-        puts = self.world.puts[self.puts :]
-        self.expect(bool(puts), "nobody took the mount")
-        self.expect(
-            puts[0].took <= (hot if self.hot else cold),
-            f"the mount was taken after {puts[0].took:.2f} s",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -352,6 +210,22 @@ def icecast_restarts(play: Play) -> None:
     play.expect_terms(0)
 
 
+def clock_steps(play: Play) -> None:
+    required = play.seed % 4 >= 2
+    clocks = Clocks(required=required)
+    play.form(2, 5, clock=clocks.settings)
+    play.run(clocks.start(play.world))
+    name = play.random.choice((play.on_air.name, *play.world.names))
+    play.begin()
+    clocks.steps[name] = play.random.choice((-3600.0, 3600.0))
+    play.run(60.0)
+    play.expect(clocks.wrong() == [name], f"{clocks.wrong()} have a wrong clock")
+    # Only where the operator demands a checked clock is that a reason to hand over.
+    play.expect_puts(int(required))
+    play.expect_terms(int(required))
+    play.expect_silence(hot=0, cold=0.5 * required)
+
+
 def all_agents_restart(play: Play) -> None:
     play.form(2, 5)
     for name in play.world.names:
@@ -388,6 +262,32 @@ def killed_between_writes(play: Play) -> None:
             world.boot(each.name)
 
 
+def disk_full(play: Play) -> None:
+    play.form(2, 5)
+    world = play.world
+    host = world.hosts[play.random.choice((play.on_air.name, *world.names))]
+    host.disk_full = True
+    term, vote = host.disk.term, host.disk.voted_for
+    play.run(play.some(1.0, 10.0))
+    play.expect_puts(0)
+    play.expect_silence(hot=0, cold=0)
+    world.kill(play.on_air.name, "all")
+    play.run(play.some(1.0, 8.0))
+    play.expect((host.disk.term, host.disk.voted_for) == (term, vote), "it voted")
+    host.disk_full = False
+
+
+def planned_handover(play: Play) -> None:
+    play.form(2, 5)
+    name, heir = play.on_air.name, play.standby
+    play.world.ask_handover(name, play.random.choice((None, heir)))
+    play.run(10.0)
+    play.expect_puts(1)
+    play.expect_terms(1)
+    play.expect(play.on_air.name == heir, f"{play.on_air.name} took over")
+    play.expect_silence(hot=0, cold=0.5)
+
+
 def bad_wifi(play: Play) -> None:
     play.form(2, 5, wifi=True, loss=0.05, delay=(0.0, 0.05))
     play.run(600.0)
@@ -412,9 +312,12 @@ ROWS = {
     "11": Row(title="link flapping for 2 min", script=link_flaps),
     "12": Row(title="heal after more than 10 s", script=heal_after_long),
     "13": Row(title="Icecast restarts", script=icecast_restarts),
+    "14": Row(title="wall clock one hour off", script=clock_steps),
     "16": Row(title="all agents kill -9 and restart", script=all_agents_restart),
     "17": Row(title="kill -9 between any two writes", script=killed_between_writes),
+    "18": Row(title="disk full, then the broadcaster dies", script=disk_full),
     "20": Row(title="5 % loss, 50 ms jitter, 10 min", script=bad_wifi),
+    "handover": Row(title="planned hand-over", script=planned_handover),
     "25": Row(title="anything at all", script=bad_wifi),
 }  # fmt: skip
 

@@ -117,6 +117,7 @@ class Schedule:
             self.kill,
             self.kill,
             self.kill_at_persist,
+            self.fill_disk,
             self.pause,
             self.icecast_restarts,
             self.lose_ability,
@@ -190,6 +191,18 @@ class Schedule:
         host.crash_at_persist = self.random.choice(("before", "after"))
         self.note(f"{name} dies {host.crash_at_persist} its next write")
         self.restart_later(name)
+
+    def fill_disk(self) -> None:
+        """Let a host's disk be full for a while."""
+        name = self.some()
+        host = self.world.hosts[name]
+        self.note(f"{name}'s disk is full")
+        host.disk_full = True
+
+        def back() -> None:
+            host.disk_full = False
+
+        self.later(0.5, 8, back)
 
     def kill_all_agents(self) -> None:
         """Kill all agents together and restart them together."""

@@ -9,6 +9,9 @@ from tests.sim.documents import SESSION
 from tests.sim.net import BreachError, Host
 from tests.sim.station import End
 
+# As `agent.elect` does.
+DISK_RETRY = 0.25
+
 
 def outcome_differs(old: el.ElectionState, new: el.ElectionState) -> bool:
     """Return whether a host must act on a step: cheap, for it is asked every time."""
@@ -102,7 +105,12 @@ class World(Air):
             wait = host.paused_until - self.now
             self.after(wait, self.feed_in, host, host.epoch, event)
             return
-        host.state, effects = el.step(before, event, self.clock(host))
+        state, effects = el.step(before, event, self.clock(host))
+        if host.disk_full and any(isinstance(e, el.Persist) for e in effects):
+            # As if the event had been lost; the driver tries again soon.
+            self.after(DISK_RETRY, self.feed_in, host, host.epoch, el.Woke())
+            return
+        host.state = state
         for effect in effects:
             if not self.perform(host, effect):
                 return

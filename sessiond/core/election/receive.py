@@ -47,7 +47,7 @@ def take(state: ElectionState, event: MessageReceived, now: Seconds) -> Outcome:
     rejected: tuple[Effect, ...] = ()
     if _belongs(state, sender):
         state = _hear(state, sender, message, now)
-        state, rejected = adopt(state, message.term)
+        state, rejected = adopt(state, message.term, now)
         state, effects = _act(state, sender, message, now)
     elif isinstance(message, DocumentOffer):
         state, effects = _store(state, sender, message, now)
@@ -77,13 +77,19 @@ def _hear(
     return replace(state, heard={**state.heard, sender: heard})
 
 
-def adopt(state: ElectionState, term: Term) -> Outcome:
-    """Enter a higher term than ours: it always wins; nothing happens otherwise."""
+def adopt(state: ElectionState, term: Term, now: Seconds) -> Outcome:
+    """Enter a higher term than ours: it always wins; nothing happens otherwise.
+
+    A leader that ordered a hand-over owes its patience to whom it ordered, who stands
+    now: another's message may bring the new term before that one asks for the vote.
+    """
     if term <= state.term:
         return state, ()
     persisted = replace(state.persisted, term=term, voted_for=None)
     if isinstance(state.mode, Leading):
-        state = replace(state, leader=None, contact=None)
+        heir = state.mode.handover
+        to, contact = (None, None) if heir is None else (heir.to, now)
+        state = replace(state, leader=to, contact=contact)
     state = replace(state, persisted=persisted, mode=Following())
     return reject_pending(state)
 
@@ -205,7 +211,7 @@ def _store(
     state, effects = receive(state, message.document, now)
     if _belongs(state, sender):
         state = _hear(state, sender, message, now)
-        state, _ = adopt(state, message.term)
+        state, _ = adopt(state, message.term, now)
         is_led = message.presence.leader == sender and message.term == state.term
         if is_led and not isinstance(state.mode, Leading):
             # A leader's document is as good a sign of it as its heartbeat.

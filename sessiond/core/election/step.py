@@ -163,7 +163,7 @@ def _source(
         case SourceRefused():
             state = refused(state, now)
             holder = outranked(state, now)
-            return (state, ()) if holder is None else adopt(state, holder.term)
+            return (state, ()) if holder is None else adopt(state, holder.term, now)
         case SourceLost():
             return lost(state, now), ()
         case SourceAdopted():
