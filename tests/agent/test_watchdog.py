@@ -25,8 +25,7 @@ from sessiond.core.election import (
     WakeAt,
     Woke,
 )
-from sessiond.units import HostName, Seconds
-from tests.sim.world import SESSION
+from sessiond.units import HostName, Seconds, SessionName
 from tests.support.eventually import aeventually
 from tests.support.fakes import FakeClock
 
@@ -122,7 +121,7 @@ def elector() -> Elector:
         return ()
 
     return Elector(
-        ElectorConfig(me=HostName("alice"), session=SESSION),
+        ElectorConfig(me=HostName("alice"), session=SessionName("jam")),
         Persisted(),
         clock=MonotonicClock(),
         persist=lambda _: None,
