@@ -19,7 +19,7 @@ from sessiond.core.proc import ProcPlan, Stage
 from sessiond.core.procsight import ProcEffect, Sight, Spawn
 from sessiond.core.procstates import Lifecycle, Running, Starting, Stopping
 from sessiond.core.signs import is_idle, is_misnamed, is_ready
-from sessiond.core.sourcing import SourceOrder, SourceState
+from sessiond.core.sourcing import SourceOrder, SourceReport, SourceState
 from sessiond.core.wires import ours
 from sessiond.units import ProcName, Seconds
 
@@ -27,8 +27,6 @@ from sessiond.units import ProcName, Seconds
 STARTING_POLL: Final = Seconds(0.05)
 # At rest: JackTrip prints its statistics once a second.
 RESTING_POLL: Final = Seconds(1.0)
-# What keeps a source from the air otherwise lasts longer than a turn.
-_ON_THE_WAY: Final = frozenset({SourceState.WAITING, SourceState.CONNECTING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +209,15 @@ def _wake_at(
 
 
 def _is_settling(plan: HostPlan, observed: Observed) -> bool:
-    """Tell whether a source is on its way to the air, not kept from it."""
-    return any(
-        name in observed.sources and observed.sources[name].primary.state in _ON_THE_WAY
-        for name in plan.sources
-    )
+    """Tell whether a source is on its way to a seat, not kept from it.
+
+    What waits and encodes may wait for ever: for a right, or for being needed.
+    """
+    reports = (observed.sources[n] for n in plan.sources if n in observed.sources)
+    return any(_is_coming(report) for report in reports)
+
+
+def _is_coming(report: SourceReport) -> bool:
+    states = {report.primary.state, report.hidden.state}
+    starting = states == {SourceState.WAITING} and not report.encoded_bytes
+    return starting or SourceState.CONNECTING in states

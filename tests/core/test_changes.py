@@ -452,6 +452,25 @@ def test_turns_are_close_while_a_source_is_on_its_way_to_the_air(
     assert decision.wake_at == pytest.approx(NOW + wake_in)
 
 
+@pytest.mark.parametrize(
+    ("hidden", "wake_in"),
+    [
+        (SourceState.WAITING, RESTING_POLL),
+        (SourceState.CONNECTING, STARTING_POLL),
+        (SourceState.LIVE, RESTING_POLL),
+    ],
+)
+def test_a_standby_that_encodes_and_waits_to_be_needed_is_at_rest(
+    hidden: SourceState, wake_in: float
+) -> None:
+    plan = replace(NOTHING, sources=planned(session()).sources)
+    (name,) = plan.sources
+    report = SourceReport(hidden=SeatReport(state=hidden), encoded_bytes=4096)
+    seen = observed(sources={name: report})
+    decision = changes(plan, seen, {}, AudioConfig(), NOW)
+    assert decision.wake_at == pytest.approx(NOW + wake_in)
+
+
 # Whatever happens
 
 CHOICES: Final = tuple(PLANS[name] for name in sorted(PLANS) if name != "everything")
