@@ -6,19 +6,20 @@ the packet filter. Nothing here asks an agent to do anything.
 """
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import tests.support
 from sessiond.cli.lab import LabHost, Program
 from tests.support.eventually import eventually
 from tests.support.jackhost import start_phones
 from tests.support.jam import ICECAST_PORT, PERIOD, RATE, SINES, command_line
 
-# Where Debian keeps the library that `faketime` preloads; the agent's threads need
-# the one for threads.
-_LIBRARY: Final = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+# Where Debian keeps the library that `faketime` preloads.
+_LIBRARY: Final = "usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
 def pids_with(host: LabHost, *words: str) -> list[int]:
@@ -64,7 +65,7 @@ def join(one: LabHost, *others: LabHost) -> None:
 
 def lose(host: LabHost, percent: int) -> None:
     """Lose so many of the packets that come to a host, at random."""
-    rule = f"numgen random mod 100 < {percent} drop"
+    rule = f"iifname eth0 numgen random mod 100 < {percent} drop"
     host.run(("nft", "add", "table", "inet", "lossy"))
     hook = "{ type filter hook input priority 0; }"
     host.run(("nft", "add", "chain", "inet", "lossy", "input", hook))
@@ -119,6 +120,8 @@ def audio_again(host: LabHost, back: Callable[[], None] = lambda: None) -> None:
     for word in ("sessiond.cli.lab.player", "tests.support.jackhost"):
         if pids_with(host, word):
             signal_those(host, word)
+    # JACK takes the name of a dead server only once its parent knows of the death.
+    host.reap()
     host.start_jackd(RATE, PERIOD)
     back()
     host.start_player("--sine", str(SINES[host.name]))
@@ -126,22 +129,32 @@ def audio_again(host: LabHost, back: Callable[[], None] = lambda: None) -> None:
 
 
 class WallClock:
-    """A host's wall clock for the programs that are started with `env`.
+    """A host's wall clock, for the programs that are started with `env`.
 
-    Args:
-        host: Whose; the programs' monotonic clock is the machine's own.
+    Python's is stepped by `tests.support.stepped`, FFmpeg's by libfaketime; nobody's
+    monotonic clock is touched.
     """
 
     def __init__(self, host: LabHost) -> None:
-        self._file = host.folder / "faketime"
+        self._file = host.folder / "clock"
         self.set_off(0)
-        (library,) = Path("/").glob(_LIBRARY.lstrip("/"))
+        programs = host.folder / "stepped"
+        programs.mkdir()
+        (library,) = Path("/").glob(_LIBRARY)
+        ffmpeg = programs / "ffmpeg"
+        ffmpeg.write_text(
+            f"#!/bin/sh\nexport LD_PRELOAD={library} FAKETIME_NO_CACHE=1\n"
+            f"export FAKETIME_DONT_FAKE_MONOTONIC=1\n"
+            f"export FAKETIME_TIMESTAMP_FILE={self._file}\n"
+            f'exec {shutil.which("ffmpeg")} "$@"\n'
+        )
+        ffmpeg.chmod(0o755)
+        here = Path(tests.support.__file__).parent
+        path = os.environ.get("PYTHONPATH", "")
         self.env = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            # The file is looked at each time, not every ten seconds.
-            "FAKETIME_NO_CACHE": "1",
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PYTHONPATH": f"{here / 'stepped'}:{path}".rstrip(":"),
+            "STEPPED_CLOCK": str(self._file),
         }
 
     def set_off(self, seconds: int) -> None:

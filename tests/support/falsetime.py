@@ -1,7 +1,7 @@
 """Time servers of a test: three honest ones and one that lies by five seconds.
 
-As a program (``python -m tests.support.falsetime``) it answers NTP questions on four
-UDP ports of its host. `SERVERS` and `LIAR` are the ports.
+`start_servers` gives a host of the lab four more addresses, those of `servers_of`, and
+starts this module there as a program: it answers NTP questions on each of them.
 
 Source: RFC 5905 section 7.3, the packet.
 """
@@ -16,9 +16,9 @@ from typing import Final
 from sessiond.cli.lab import LabHost, Program
 from tests.support.eventually import eventually
 
-HONEST: Final = (12301, 12302, 12303)
-LIAR: Final = 12304
-SERVERS: Final = (*HONEST, LIAR)
+# The last numbers of the addresses; the lab counts its hosts from 1.
+_LAST: Final = (101, 102, 103, 104)
+_NTP: Final = 123
 
 _LIE_SECONDS: Final = 5
 
@@ -31,9 +31,19 @@ _SERVER: Final = 0x24
 _DISPERSION: Final = 4
 
 
+def servers_of(host: LabHost) -> tuple[str, ...]:
+    """Return the addresses of a host's time servers; the last one lies."""
+    network = host.address.rpartition(".")[0]
+    return tuple(f"{network}.{last}" for last in _LAST)
+
+
 def start_servers(host: LabHost) -> Program:
-    """Start all four on a host; they answer on return."""
-    program = host.spawn((sys.executable, "-m", "tests.support.falsetime"), log="time")
+    """Start all four on a host without another time server; they answer on return."""
+    servers = servers_of(host)
+    for address in servers:
+        host.run(("ip", "addr", "add", f"{address}/24", "dev", "eth0"))
+    argv = (sys.executable, "-m", "tests.support.falsetime", *servers)
+    program = host.spawn(argv, log="time")
     eventually(lambda: "ready" in program.text, within=10.0)
     return program
 
@@ -51,22 +61,22 @@ def _answer(question: bytes, lie_seconds: int) -> bytes:
     return _PACKET.pack(*head, came, asked, came, _stamp(lie_seconds))
 
 
-def serve() -> None:
-    """Answer for ever."""
+def serve(addresses: list[str]) -> None:
+    """Answer for ever; the last of the addresses lies."""
     with selectors.DefaultSelector() as doors:
-        for port in SERVERS:
+        for address in addresses:
             door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            door.bind(("0.0.0.0", port))
-            doors.register(door, selectors.EVENT_READ, port)
+            door.bind((address, _NTP))
+            lie = _LIE_SECONDS if address == addresses[-1] else 0
+            doors.register(door, selectors.EVENT_READ, lie)
         print("ready", flush=True)  # noqa: T201
         while True:
             for key, _ in doors.select():
-                asking = key.fileobj
-                assert isinstance(asking, socket.socket)
-                question, sender = asking.recvfrom(512)
-                lie = _LIE_SECONDS if key.data == LIAR else 0
-                asking.sendto(_answer(question, lie), sender)
+                asked = key.fileobj
+                assert isinstance(asked, socket.socket)
+                question, sender = asked.recvfrom(512)
+                asked.sendto(_answer(question, key.data), sender)
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1:])

@@ -212,6 +212,10 @@ class LabHost:
 
         until(gone, within=_GONE_WITHIN, what=f"The end of all on {self.name}")
 
+    def reap(self) -> None:
+        """Take note of the programs that have ended; until then they are zombies."""
+        self._programs = [one for one in self._programs if one.exit_code is None]
+
     def end_programs(self) -> None:
         """Kill what `spawn` has started, and only that.
 
