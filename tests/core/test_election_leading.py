@@ -165,6 +165,27 @@ def test_an_order_is_repeated_with_each_beat_and_lapses() -> None:
     assert not bench.state.source.yielding
 
 
+def test_a_hand_over_without_a_name_takes_the_named_standby_that_runs_already() -> None:
+    bench = leader(*THREE)
+    bench.ack(BOB, presence=bench.presence(able=False))
+    bench.ack(BOB)
+    bench.feed(el.HandoverRequested(request=3))
+    (answer,) = bench.done(el.AnswerHandover)
+    assert answer.to == bench.leadership.standby == CAROL
+
+
+def test_an_order_lapses_also_when_the_majority_is_gone() -> None:
+    bench = leader(*THREE)
+    bench.feed(el.SourceAccepted())
+    bench.feed(el.HandoverRequested(request=3, to=CAROL))
+    bench.wait(4.0)
+    bench.effects.clear()
+    bench.wait(1.0)
+    assert not ordered(bench)
+    assert bench.role() is el.Role.CARETAKER
+    assert all(beat.presence.carrying for beat in bench.asked(el.Heartbeat))
+
+
 def test_a_hand_over_without_a_name_takes_the_best_rank() -> None:
     bench = leader(*THREE)
     bench.feed(el.HandoverRequested(request=3))

@@ -1,7 +1,9 @@
 """What must hold once all faults have stopped: invariants 5 and 6."""
 
 from sessiond.core import election as el
+from sessiond.core.election.state import Leading
 from sessiond.core.stamped import StampedSpec
+from sessiond.units import HostName
 from tests.sim.air import ASKED_WITHIN
 from tests.sim.net import BreachError, Host
 from tests.sim.station import SOURCE_TIMEOUT
@@ -22,6 +24,7 @@ def judge(world: World, *, mounts: bool = True, patience: float = CALM) -> float
         BreachError: It did not, or not for good.
     """
     began = world.now
+    world.run(began + ASK_EVERY)
     if not any(host.disk.stamped is not None for host in world.living()):
         return 0.0
     while (problem := unsettled(world, mounts=mounts)) is not None:
@@ -59,16 +62,22 @@ def check_on_air(world: World) -> None:
     streams = [h.name for h in world.hosts.values() if h.stream is not None]
     if len(streams) != 1:
         raise BreachError(5, f"sources run on {streams}")
-    majority = majority_lives(world)
     for host in members(world):
-        state = host.state
-        if state is None:
-            continue
-        lead = el.leadership(state, world.clock(host))
-        if lead.broadcaster != streams[0]:
-            raise BreachError(5, f"{host.name} takes {lead.broadcaster} for it")
-        if majority and lead.leader != streams[0]:
-            raise BreachError(5, f"{lead.leader} leads, {streams[0]} broadcasts")
+        if host.state is not None:
+            check_view(world, host, host.state, streams[0])
+
+
+def check_view(
+    world: World, host: Host, state: el.ElectionState, broadcaster: HostName
+) -> None:
+    """Hold a host's view of things against what is."""
+    lead = el.leadership(state, world.clock(host))
+    if lead.broadcaster != broadcaster:
+        raise BreachError(5, f"{host.name} takes {lead.broadcaster} for it")
+    if isinstance(state.mode, Leading) and state.mode.handover is not None:
+        raise BreachError(5, f"{host.name} hands over")
+    if majority_lives(world) and lead.leader != broadcaster:
+        raise BreachError(5, f"{lead.leader} leads, {broadcaster} broadcasts")
 
 
 def newest(world: World) -> StampedSpec:

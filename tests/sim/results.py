@@ -22,6 +22,7 @@ class Result:
     seed: int
     hosts: int
     hot: bool
+    wifi: bool
     breach: str
     settled_after: float
     seconds: float
@@ -42,6 +43,7 @@ def result_of(
     hosts: int,
     hot: bool,
     breach: str,
+    wifi: bool = False,
     settled_after: float = 0.0,
     since: float = 0.0,
     terms: int = 0,
@@ -54,6 +56,7 @@ def result_of(
         seed=world.seed,
         hosts=hosts,
         hot=hot,
+        wifi=wifi,
         breach=breach,
         settled_after=settled_after,
         seconds=world.now,
@@ -87,10 +90,8 @@ class Tally:
     """Many results of one row, as few numbers."""
 
     totals: Counter[str] = field(default_factory=Counter)
-    silence: dict[bool, list[float]] = field(
-        default_factory=lambda: {True: [], False: []}
-    )
-    took: dict[tuple[bool, Role], list[float]] = field(default_factory=dict)
+    silence: dict[str, list[float]] = field(default_factory=dict)
+    took: dict[str, list[float]] = field(default_factory=dict)
     breaches: list[Result] = field(default_factory=list)
 
     def add(self, result: Result) -> None:
@@ -98,28 +99,24 @@ class Tally:
         totals = self.totals
         totals["schedules"] += 1
         totals[f"of {result.hosts} hosts"] += 1
-        totals["virtual hours"] += 0
         totals["virtual seconds"] += round(result.seconds)
         for name in ("terms", "puts", "switches", "parted", "needless"):
             totals[name] += getattr(result, name)
-        self.silence[result.hot].append(result.silence)
+        kind = ("hot" if result.hot else "cold") + " wifi" * result.wifi
+        self.silence.setdefault(kind, []).append(result.silence)
         for role, took in result.took:
-            self.took.setdefault((result.hot, role), []).append(took)
+            self.took.setdefault(f"{kind}, by a {role}", []).append(took)
         if result.breach:
             self.breaches.append(result)
 
     def lines(self) -> Iterable[str]:
-        """Return what it all came to, one sentence a line."""
+        """Return what it all came to, one sentence a line; p50 p95 p99 max."""
         totals = self.totals
         yield ", ".join(f"{count} {name}" for name, count in totals.items() if count)
-        for hot, silences in self.silence.items():
-            word = "hot" if hot else "cold"
-            if silences:
-                yield f"{word}: seconds without bytes {figures(silences)}"
-            for role in (Role.LEADER, Role.CARETAKER):
-                took = self.took.get((hot, role), [])
-                if took:
-                    yield f"{word}: {len(took)} takeovers by a {role} {figures(took)}"
+        for kind, silences in sorted(self.silence.items()):
+            yield f"{kind}: seconds without bytes {figures(silences)}"
+        for kind, took in sorted(self.took.items()):
+            yield f"{kind}: {len(took)} takeovers after {figures(took)} s"
         for result in self.breaches:
             yield f"row {result.row} seed {result.seed}: {result.breach}"
         yield f"{len(self.breaches)} breaches"

@@ -84,6 +84,7 @@ class Schedule:
             row="25",
             hosts=len(self.names),
             hot=self.hot,
+            wifi=self.wifi,
             breach=breach,
             settled_after=settled,
         )

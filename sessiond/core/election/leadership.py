@@ -8,6 +8,7 @@ from sessiond.core.election.members import (
     all_seen,
     has_rights,
     hears,
+    named_standby,
     others,
     running,
     timers,
@@ -77,7 +78,7 @@ def leadership(state: ElectionState, now: Seconds) -> Leadership:
         leader=leader,
         role=role,
         broadcaster=_broadcaster(state, known),
-        standby=_standby(state),
+        standby=named_standby(state),
         my_role=_my_role(state, now),
         right=state.right,
         grant=state.grant,
@@ -130,13 +131,6 @@ def _broadcaster(
         return state.me
     alive = (entry for entry in known.values() if entry.liveness is Liveness.ALIVE)
     return next((entry.name for entry in alive if entry.carrying), None)
-
-
-def _standby(state: ElectionState) -> HostName | None:
-    """Return whom the leader named, or names."""
-    if isinstance(state.mode, Leading):
-        return state.mode.standby
-    return None if state.bulletin is None else state.bulletin.standby
 
 
 def _heard_leader_ago(state: ElectionState, now: Seconds) -> Seconds | None:

@@ -77,6 +77,7 @@ def lead(
     state: ElectionState, mode: Leading, document: StampedSpec, now: Seconds
 ) -> Outcome:
     """Do what a leader owes at this moment."""
+    state, mode = _lapse(state, mode, now)
     if not has_rights(state, now):
         state, rejected = reject_pending(state)
         if not state.source.on_air:
@@ -93,6 +94,20 @@ def lead(
     return state, effects + orders
 
 
+def _lapse(
+    state: ElectionState, mode: Leading, now: Seconds
+) -> tuple[ElectionState, Leading]:
+    """Forget an order that nothing came of, with rights or without.
+
+    This host then means to go on, and says so.
+    """
+    if mode.handover is None or now < mode.handover.ends:
+        return state, mode
+    mode = replace(mode, handover=None)
+    source = replace(state.source, yielding=False)
+    return replace(state, mode=mode, source=source), mode
+
+
 def _step_down(
     state: ElectionState, mode: Leading, document: StampedSpec, now: Seconds
 ) -> ElectionState:
@@ -107,15 +122,11 @@ def _step_down(
 def _hand_over(
     state: ElectionState, mode: Leading, document: StampedSpec, now: Seconds
 ) -> Outcome:
-    """Name the standby, let an old order lapse, and order what the rules demand."""
+    """Name the standby, and order what the rules demand."""
     standby = _standby(state, mode, document, now)
     if standby != mode.standby:
         mode = replace(mode, standby=standby)
         state = replace(state, mode=mode)
-    if mode.handover is not None and now >= mode.handover.ends:
-        mode = replace(mode, handover=None)
-        source = replace(state.source, yielding=False)
-        state = replace(state, mode=mode, source=source)
     if mode.handover is not None:
         return state, ()
     to = _successor(state, mode, document, now)

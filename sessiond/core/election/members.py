@@ -223,13 +223,18 @@ def place(
     return count
 
 
+def named_standby(state: ElectionState) -> HostName | None:
+    """Return whom the leader named to take over, or names."""
+    if isinstance(state.mode, Leading):
+        return state.mode.standby
+    return None if state.bulletin is None else state.bulletin.standby
+
+
 def _rank_key(
     state: ElectionState, document: StampedSpec, now: Seconds
 ) -> Callable[[HostName], tuple[bool, bool, bool]]:
     """Return what sorts the preferred order by who is fit, on the air, standby."""
-    bulletin = state.bulletin
-    standby = None if bulletin is None else bulletin.standby
-    passed_on = _passed_on(state, now)
+    standby, passed_on = named_standby(state), _passed_on(state, now)
 
     def key(name: HostName) -> tuple[bool, bool, bool]:
         entry = _seen(state, name, passed_on, now)
