@@ -15,6 +15,7 @@ from sessiond.core.conditions import Condition
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.election import Leadership
 from sessiond.core.facts import HostFacts
+from sessiond.core.judge_audio import JACK_STALLED_AFTER
 from sessiond.core.observed import Observed
 from sessiond.core.onair import MountSeen
 from sessiond.core.plan import HostPlan
@@ -164,6 +165,7 @@ class Host:
             return True
         return (
             self.observed.graph is not None
+            and self.observed.jack_still < JACK_STALLED_AFTER
             and not self.codecs_missing & {mount.codec for mount in doc.spec.mounts}
             and self.secrets_of == doc.spec.name
             and self.hears_station()

@@ -54,6 +54,7 @@ class Observer:
         self._links: dict[ProcName, LinkSeen] = {}
         self._read: dict[ProcName, int] = {}
         self._told_by: dict[ProcName, ProcIdentity] = {}
+        self._last_words: dict[ProcName, SourceReport] = {}
         self._answered: dict[ProcName, ProcIdentity] = {}
         self._jack_moved = (0, clock.now())
         self._mixed_at = (0, 0)
@@ -67,22 +68,27 @@ class Observer:
         told for as long as the link rests.
         """
         self.ordered.pop(name, None)
+        # Whoever keeps the reports learns of the end later than the next start comes.
+        report = self._sources().get(name)
+        if report is not None:
+            self._last_words[name] = report
 
     async def gather(self) -> Observed:
         """Look at everything once; nothing here waits longer than a report."""
         procs = dict(self._procs.seen())
         failed, self.failed = self.failed, {}
         graph, mix = await asyncio.gather(self._look(), self._mix(procs))
+        reports = self._reports(procs)
         return Observed(
             procs=procs,
             jack_still=self._jack_still(graph),
             mix_behind=self._mix_behind(graph, mix),
-            deaf=await self._deaf(procs),
+            deaf=await self._deaf(procs, reports),
             graph=graph,
             failed=failed,
             links=self._read_links(procs),
             mix=mix,
-            sources={n: r for n, r in self._sources().items() if n in procs},
+            sources=reports,
             ordered=dict(self.ordered),
             mounts=self._mounts(),
         )
@@ -124,14 +130,28 @@ class Observer:
             return Frames(0)
         return Frames((graph.frame - frame) % _WRAP)
 
-    async def _deaf(self, procs: Mapping[ProcName, ProcSeen]) -> frozenset[ProcName]:
+    def _reports(
+        self, procs: Mapping[ProcName, ProcSeen]
+    ) -> Mapping[ProcName, SourceReport]:
+        """Return what the sources that run now have reported."""
+        reports = self._sources()
+        return {
+            name: report
+            for name, report in reports.items()
+            if name in procs and report is not self._last_words.get(name)
+        }
+
+    async def _deaf(
+        self,
+        procs: Mapping[ProcName, ProcSeen],
+        answering: Mapping[ProcName, SourceReport],
+    ) -> frozenset[ProcName]:
         """Return the sources that have answered before and don't now.
 
         Whoever renews their leases asks them anyway; only who did not answer there is
         asked once more.
         """
-        answering = self._sources()
-        for name in answering.keys() & procs.keys():
+        for name in answering:
             self._answered[name] = procs[name].identity
         silent = [
             name

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     """Every judgement that a host can publish."""
 
     JACK_ABSENT = "JackAbsent"
+    JACK_STALLED = "JackStalled"
     AUDIO_IS_DUMMY = "AudioIsDummy"
     RATE_MISMATCH = "RateMismatch"
     PERIOD_MISMATCH = "PeriodMismatch"

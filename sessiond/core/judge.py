@@ -6,25 +6,21 @@ from itertools import chain
 from types import MappingProxyType
 
 from sessiond.core.conditions import Condition, Reason, error, warning
+from sessiond.core.judge_audio import audio_conditions, format_conditions
 from sessiond.core.judge_paths import (
     client_conditions,
     link_conditions,
     mount_conditions,
 )
 from sessiond.core.observed import Observed
-from sessiond.core.overview import odd_ones_out
-from sessiond.core.plan import JACKD, HostPlan
+from sessiond.core.plan import HostPlan
 from sessiond.core.proc import Program
 from sessiond.core.procstates import BackingOff, GaveUp, Lifecycle
 from sessiond.core.spec import Codec
 from sessiond.core.stamped import StampedSpec
 from sessiond.core.status import ClockStatus, Verdict
 from sessiond.core.view import SessionView
-from sessiond.core.wires import missing
 from sessiond.units import HostName, ProcName, Seconds
-
-# Interfaces come and go when a cable is moved; shorter would flicker.
-PORT_ABSENT_AFTER = Seconds(5.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +54,7 @@ def judge(
 ) -> tuple[Condition, ...]:
     """Return this host's conditions, sorted; empty when all is as asked."""
     found = [
-        *_audio(view, plan, observed, around),
+        *audio_conditions(view, plan, observed, around.running_for),
         *_clock(view.clock, around.clock_reason),
         *_procs(lifecycles),
         *_store(around),
@@ -67,7 +63,7 @@ def judge(
     doc = view.running
     if doc is not None:
         found += [
-            *_formats(view, doc),
+            *format_conditions(view, doc),
             *client_conditions(plan, observed),
             *chain(*link_conditions(view, doc, observed, now).values()),
             *_station(view, doc, observed),
@@ -77,37 +73,6 @@ def judge(
             *_members(view, doc, around),
         ]
     return tuple(sorted(set(found)))
-
-
-def _audio(
-    view: SessionView, plan: HostPlan, observed: Observed, around: Circumstances
-) -> Iterable[Condition]:
-    audio = view.setup.audio
-    if observed.graph is None:
-        yield error(
-            Reason.JACK_ABSENT,
-            f'No JACK server named "{audio.jack_server}" runs on {view.me}.',
-            'Start it, or set start = "if-absent" in agent.toml.',
-        )
-        return
-    if plan.proc(JACKD) is not None and audio.driver == "dummy":
-        yield warning(
-            Reason.AUDIO_IS_DUMMY,
-            f"{view.me} plays into JACK's dummy driver: no sound card is used.",
-            "Set driver and device in agent.toml.",
-        )
-    if around.running_for < PORT_ABSENT_AFTER:
-        return
-    for reason, ports, word in (
-        (Reason.INPUT_PORT_ABSENT, audio.inputs, "input"),
-        (Reason.OUTPUT_PORT_ABSENT, audio.outputs, "output"),
-    ):
-        for port in missing(ports, observed.graph.ports):
-            yield warning(
-                reason,
-                f"The {word} port {port} of {view.me} is not in JACK's graph.",
-                f"Plug the device in, or name another port in agent.toml's {word}s.",
-            )
 
 
 def _clock(clock: ClockStatus, reason: str) -> Iterable[Condition]:
@@ -190,27 +155,6 @@ def _consent(view: SessionView) -> Iterable[Condition]:
             Reason.SPEC_CONFLICT,
             "A change that was made during a partition lost against a newer one.",
             "It lies beside the state as .conflict; apply it again if you want it.",
-        )
-
-
-def _formats(view: SessionView, doc: StampedSpec) -> Iterable[Condition]:
-    mine = view.facts.get(view.me)
-    if mine is None or not mine.rate_hz:
-        return
-    if mine.rate_hz != doc.spec.rate_hz:
-        yield error(
-            Reason.RATE_MISMATCH,
-            f"JACK on {view.me} runs at {mine.rate_hz} Hz, the session at "
-            f"{doc.spec.rate_hz} Hz.",
-            f"Restart JACK with -r {doc.spec.rate_hz}.",
-        )
-    odd, usual = odd_ones_out(doc, view.facts)
-    if view.me in odd:
-        yield error(
-            Reason.PERIOD_MISMATCH,
-            f"JACK on {view.me} runs at {mine.period_frames} frames a period, the "
-            f"session at {usual}.",
-            f"Restart JACK with -p {usual}.",
         )
 
 

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from signal import SIGKILL, SIGTERM
 from typing import Final
 
 import pytest
@@ -17,7 +16,6 @@ from sessiond.core.changes import (
 )
 from sessiond.core.configfile import AudioConfig, JackStart
 from sessiond.core.jackgraph import JackGraph, Wire
-from sessiond.core.lifecycle import IDLE_LIMIT
 from sessiond.core.observed import Observed
 from sessiond.core.plan import HostPlan, plan_host
 from sessiond.core.proc import (
@@ -375,27 +373,6 @@ def graph(*ports: str) -> JackGraph:
 
 REPORT: Final = SourceReport()
 AB: Final = PortsAppear(frozenset({PortName("a:1"), PortName("b:1")}))
-
-
-def test_who_lives_and_does_nothing_is_killed_after_a_moment() -> None:
-    plan = replace(NOTHING, procs=(proc(AB),))
-    world = observed(procs={ProcName("p"): seen()}, graph=graph())
-    lives = {ProcName("p"): Running(plan=proc(AB), since=NOW)}
-    first = changes(plan, world, lives, AudioConfig(), NOW)
-    assert first.effects == ()
-    assert first.wake_at == pytest.approx(NOW + IDLE_LIMIT)
-    second = changes(plan, world, first.lifecycles, AudioConfig(), first.wake_at)
-    assert second.effects == (Signal(ProcName("p"), SIGKILL),)
-
-
-def test_who_starts_under_another_name_is_stopped_once_its_own_is_free() -> None:
-    plan = replace(NOTHING, procs=(proc(AB),))
-    lives = {ProcName("p"): Starting(plan=proc(AB), since=NOW)}
-    world = observed(procs={ProcName("p"): seen()}, graph=graph("a-01:1", "b:1"))
-    assert changes(plan, world, lives, AudioConfig(), NOW).effects == ()
-    world = observed(procs={ProcName("p"): seen()}, graph=graph("a-01:1"))
-    done = changes(plan, world, lives, AudioConfig(), NOW).effects
-    assert done == (Signal(ProcName("p"), SIGTERM),)
 
 
 def test_a_source_that_does_not_answer_yet_gets_no_order() -> None:

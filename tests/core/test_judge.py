@@ -7,7 +7,8 @@ import pytest
 from sessiond.core.conditions import Condition, Reason, Severity
 from sessiond.core.configfile import AudioConfig, JackStart
 from sessiond.core.jackgraph import JackGraph
-from sessiond.core.judge import PORT_ABSENT_AFTER, Circumstances, judge
+from sessiond.core.judge import Circumstances, judge
+from sessiond.core.judge_audio import JACK_STALLED_AFTER, PORT_ABSENT_AFTER
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.observed import Observed
 from sessiond.core.plan import plan_host
@@ -137,6 +138,11 @@ SILENT: Final = LinkSeen(packets=9, moved=Seconds(NOW - 3))
 
 CASES: Final[Mapping[Reason, tuple[World, Severity, str]]] = {
     Reason.JACK_ABSENT: (seeing(graph=None), ERROR, '"default"'),
+    Reason.JACK_STALLED: (
+        seeing(jack_still=Seconds(JACK_STALLED_AFTER + 0.1)),
+        ERROR,
+        "stands still",
+    ),
     Reason.AUDIO_IS_DUMMY: (World(view=view(audio=DUMMY)), WARNING, "alice"),
     Reason.RATE_MISMATCH: (alice_hears(rate_hz=44100), ERROR, "44100 Hz, the session"),
     Reason.PERIOD_MISMATCH: (alice_hears(period_frames=256), ERROR, "256 frames"),
@@ -238,6 +244,10 @@ def test_a_jack_that_has_just_come_may_lack_ports() -> None:
 def test_without_jack_no_port_is_missed() -> None:
     world = seeing(graph=None)
     assert world.reasons() == [Reason.JACK_ABSENT]
+
+
+def test_a_server_that_stumbles_is_not_stalled_yet() -> None:
+    assert seeing(jack_still=JACK_STALLED_AFTER).reasons() == []
 
 
 def test_a_dummy_that_somebody_else_runs_is_none_of_ours() -> None:

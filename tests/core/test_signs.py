@@ -1,11 +1,16 @@
 from dataclasses import replace
+from signal import SIGKILL, SIGTERM
 from typing import Final
 
 import pytest
 
+from sessiond.core.changes import changes
+from sessiond.core.configfile import AudioConfig
 from sessiond.core.jackgraph import JackGraph
+from sessiond.core.lifecycle import IDLE_LIMIT
 from sessiond.core.mixmatrix import MixOrder
 from sessiond.core.observed import Observed
+from sessiond.core.plan import HostPlan
 from sessiond.core.proc import (
     JackAnswers,
     PortsAppear,
@@ -17,7 +22,8 @@ from sessiond.core.proc import (
     Stage,
     StationAnswers,
 )
-from sessiond.core.procstates import Starting
+from sessiond.core.procsight import Signal
+from sessiond.core.procstates import Running, Starting
 from sessiond.core.signs import (
     JACK_STANDS_AFTER,
     PERIODS_BEHIND,
@@ -28,7 +34,7 @@ from sessiond.core.signs import (
 )
 from sessiond.core.sourcing import SourceReport
 from sessiond.units import Frames, Hertz, PortName, ProcName, Seconds
-from tests.core.examples import BOB, CAROL, NOW
+from tests.core.examples import BOB, CAROL, NOW, seen
 from tests.core.machine import SILENT
 
 PORTS: Final = frozenset({PortName("link-bob:send_1"), PortName("link-bob:receive_1")})
@@ -154,3 +160,24 @@ def test_a_name_that_ends_in_a_number_of_its_own_was_asked_for() -> None:
     assert asked_for("link-bob-01") == "link-bob"
     assert asked_for("link-bob") is None
     assert asked_for("link-bob-2") is None
+
+
+def test_who_lives_and_does_nothing_is_killed_after_a_moment() -> None:
+    plan = HostPlan(procs=(ready(AB),))
+    found = world(procs={ProcName("p"): seen()}, graph=graph())
+    lives = {ProcName("p"): Running(plan=ready(AB), since=NOW)}
+    first = changes(plan, found, lives, AudioConfig(), NOW)
+    assert first.effects == ()
+    assert first.wake_at == pytest.approx(NOW + IDLE_LIMIT)
+    second = changes(plan, found, first.lifecycles, AudioConfig(), first.wake_at)
+    assert second.effects == (Signal(ProcName("p"), SIGKILL),)
+
+
+def test_who_starts_under_another_name_is_stopped_once_its_own_is_free() -> None:
+    plan = HostPlan(procs=(ready(AB),))
+    lives = {ProcName("p"): Starting(plan=ready(AB), since=NOW)}
+    found = world(procs={ProcName("p"): seen()}, graph=graph("a-01:1", "b:1"))
+    assert changes(plan, found, lives, AudioConfig(), NOW).effects == ()
+    found = world(procs={ProcName("p"): seen()}, graph=graph("a-01:1"))
+    done = changes(plan, found, lives, AudioConfig(), NOW).effects
+    assert done == (Signal(ProcName("p"), SIGTERM),)
