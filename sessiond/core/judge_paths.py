@@ -7,6 +7,7 @@ from sessiond.core.linkstats import LinkSeen
 from sessiond.core.observed import Observed
 from sessiond.core.onair import STALL_SECONDS
 from sessiond.core.plan import HostPlan, on_air
+from sessiond.core.seats import stands_by
 from sessiond.core.signs import asked_for, client_of
 from sessiond.core.sourcing import SeatReport, SourceState
 from sessiond.core.stamped import LinkPort, StampedSpec
@@ -77,7 +78,12 @@ def _link(
 def mount_conditions(
     view: SessionView, observed: Observed
 ) -> Mapping[ProcName, tuple[Condition, ...]]:
-    """Return what is wrong with each mount that this host feeds, by source process."""
+    """Return what is wrong with each mount that this host feeds, by source process.
+
+    At the standby that is the hidden mount.
+    """
+    if stands_by(view.leadership, view.me):
+        return {n: tuple(_source(n, r.hidden)) for n, r in observed.sources.items()}
     if not on_air(view):
         return {}
     return {
@@ -87,7 +93,7 @@ def mount_conditions(
 
 
 def _source(name: ProcName, report: SeatReport) -> Iterable[Condition]:
-    mount = f"/{name.removeprefix('source-')}"
+    mount = report.path or f"/{name.removeprefix('source-')}"
     if report.state is SourceState.DENIED:
         yield error(
             Reason.SOURCE_DENIED,

@@ -47,7 +47,11 @@ def overview(
         _host(name, doc, reports.get(name), view) for name in doc.spec.host_names
     )
     links = tuple(_link(link, reports) for link in doc.links)
-    shown = tuple(_mount(m, doc, reports, mounts) for m in doc.spec.mounts)
+    standby = lead.standby if lead else None
+    shown = tuple(
+        _mount(m, doc, reports, mounts, _own_listeners(m, doc, reports, standby))
+        for m in doc.spec.mounts
+    )
     broadcaster = shown[0].host if shown else None
     role = lead.role if lead else None
     return SessionStatus(
@@ -145,6 +149,7 @@ def _mount(
     doc: StampedSpec,
     reports: Mapping[HostName, HostStatus],
     mounts: tuple[MountSeen, ...] | None,
+    own_listeners: int,
 ) -> MountStatus:
     seen = next((m for m in mounts or () if m.path == mount.path), None)
     label = seen.holder if seen else None
@@ -157,9 +162,7 @@ def _mount(
         host=holder,
         format=mount.codec,
         bitrate_kbps=mount.bitrate_kbps,
-        listeners=max(0, seen.listeners - _own_listeners(mount, doc, reports))
-        if seen
-        else 0,
+        listeners=max(0, seen.listeners - own_listeners) if seen else 0,
         peak_db=end.peak_db if end else None,
         title=seen.title if seen else "",
         conditions=end.conditions if end else (),
@@ -182,11 +185,17 @@ def _mount_state(
 
 
 def _own_listeners(
-    mount: MountSpec, doc: StampedSpec, reports: Mapping[HostName, HostStatus]
+    mount: MountSpec,
+    doc: StampedSpec,
+    reports: Mapping[HostName, HostStatus],
+    standby: HostName | None,
 ) -> int:
-    """Return how many agents keep a listener on this mount: voters on the primary."""
+    """Return how many agents listen to a mount: every voter to the primary.
+
+    The standby listens to all of them.
+    """
     if doc.spec.primary != mount:
-        return 0
+        return int(standby in reports)
     return sum(1 for report in reports.values() if report.voter)
 
 

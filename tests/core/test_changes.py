@@ -409,43 +409,32 @@ def test_the_next_turn_is_due_as_soon_as_a_state_wants_it(
 
 
 @pytest.mark.parametrize(
-    ("state", "wake_in"),
+    ("primary", "hidden", "encodes", "wake_in"),
     [
-        (None, RESTING_POLL),
-        (SourceState.WAITING, STARTING_POLL),
-        (SourceState.CONNECTING, STARTING_POLL),
-        (SourceState.LIVE, RESTING_POLL),
-        (SourceState.UNREACHABLE, RESTING_POLL),
-        (SourceState.DENIED, RESTING_POLL),
+        (SourceState.WAITING, SourceState.WAITING, False, STARTING_POLL),
+        (SourceState.CONNECTING, SourceState.WAITING, True, STARTING_POLL),
+        (SourceState.LIVE, SourceState.WAITING, True, RESTING_POLL),
+        (SourceState.UNREACHABLE, SourceState.WAITING, True, RESTING_POLL),
+        (SourceState.DENIED, SourceState.WAITING, True, RESTING_POLL),
+        (SourceState.WAITING, SourceState.CONNECTING, True, STARTING_POLL),
+        (SourceState.WAITING, SourceState.LIVE, True, RESTING_POLL),
+        (SourceState.WAITING, SourceState.WAITING, True, RESTING_POLL),
     ],
 )
-def test_turns_are_close_while_a_source_is_on_its_way_to_the_air(
-    state: SourceState | None, wake_in: float
+def test_turns_are_close_while_a_source_is_on_its_way_to_a_seat(
+    primary: SourceState, hidden: SourceState, encodes: bool, wake_in: float
 ) -> None:
     plan = replace(NOTHING, sources=planned(session()).sources)
     (name,) = plan.sources
-    sources = {name: SourceReport(primary=SeatReport(state=state))} if state else {}
-    decision = changes(plan, observed(sources=sources), {}, AudioConfig(), NOW)
-    assert decision.wake_at == pytest.approx(NOW + wake_in)
-
-
-@pytest.mark.parametrize(
-    ("hidden", "wake_in"),
-    [
-        (SourceState.WAITING, RESTING_POLL),
-        (SourceState.CONNECTING, STARTING_POLL),
-        (SourceState.LIVE, RESTING_POLL),
-    ],
-)
-def test_a_standby_that_encodes_and_waits_to_be_needed_is_at_rest(
-    hidden: SourceState, wake_in: float
-) -> None:
-    plan = replace(NOTHING, sources=planned(session()).sources)
-    (name,) = plan.sources
-    report = SourceReport(hidden=SeatReport(state=hidden), encoded_bytes=4096)
-    seen = observed(sources={name: report})
-    decision = changes(plan, seen, {}, AudioConfig(), NOW)
-    assert decision.wake_at == pytest.approx(NOW + wake_in)
+    report = SourceReport(
+        primary=SeatReport(state=primary),
+        hidden=SeatReport(state=hidden),
+        encoded_bytes=4096 * encodes,
+    )
+    for sources, pause in (({name: report}, wake_in), ({}, RESTING_POLL)):
+        seen = observed(sources=sources)
+        decision = changes(plan, seen, {}, AudioConfig(), NOW)
+        assert decision.wake_at == pytest.approx(NOW + pause)
 
 
 # Whatever happens

@@ -13,7 +13,15 @@ from sessiond.core.observed import Observed
 from sessiond.core.onair import STALL_SECONDS
 from sessiond.core.plan import plan_host
 from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
-from sessiond.units import Frames, Hertz, HostName, PortName, ProcName, Seconds
+from sessiond.units import (
+    Frames,
+    Hertz,
+    HostName,
+    MountPath,
+    PortName,
+    ProcName,
+    Seconds,
+)
 from tests.core.examples import ALICE, BOB, CAROL, NOW, document, session, view
 
 MIX = ProcName("source-mix.ogg")
@@ -86,7 +94,18 @@ def test_a_mount_is_judged_only_by_the_host_that_may_feed_it() -> None:
     denied = sources(SourceState.DENIED)
     (found,) = mount_conditions(view(ALICE), denied)[MIX]
     assert found.reason is Reason.SOURCE_DENIED
-    assert mount_conditions(view(BOB), denied) == {}
+    assert mount_conditions(view(CAROL), denied) == {}
+
+
+def test_the_standby_judges_its_hidden_mounts() -> None:
+    hidden = SeatReport(
+        path=MountPath("/mix-standby.ogg"), state=SourceState.REFUSED, detail="Taken."
+    )
+    seen = Observed(sources={MIX: SourceReport(hidden=hidden)})
+    (found,) = mount_conditions(view(BOB), seen)[MIX]
+    assert found.reason is Reason.MOUNT_HELD_ELSEWHERE
+    assert found.message == "Another source feeds /mix-standby.ogg: Taken."
+    assert mount_conditions(view(ALICE), seen) == {MIX: ()}
 
 
 @pytest.mark.parametrize(
