@@ -43,6 +43,8 @@ START_LIMIT: Final = Seconds(10.0)
 TERM_LIMIT: Final = Seconds(3.0)
 HEALTHY_AFTER: Final = Seconds(10.0)
 FIRST_BACKOFF: Final = Seconds(0.25)
+# A source's listeners wait for it, and it leaves nothing behind that must go first.
+SOURCE_BACKOFF: Final = Seconds(0.02)
 LAST_BACKOFF: Final = Seconds(5.0)
 # Eight starts, with 0.25 + 0.5 + 1 + 2 + 4 + 5 + 5 s between them: twenty seconds of
 # trying, then a person should know.
@@ -248,13 +250,19 @@ def _after_failure(
             complaint=failure.complaint,
             permanent=failure.permanent,
         )
-    pause = min(FIRST_BACKOFF * 2 ** (failures - 1), LAST_BACKOFF)
     return BackingOff(
         plan=state.plan,
-        until=Seconds(now + pause),
+        until=Seconds(now + _pause(state.plan.program, failures)),
         failures=failures,
         complaint=failure.complaint,
     )
+
+
+def _pause(program: Program, failures: int) -> Seconds:
+    """Return how long to wait before the next start."""
+    if failures == 1 and program is Program.SOURCE:
+        return SOURCE_BACKOFF
+    return Seconds(min(FIRST_BACKOFF * 2 ** (failures - 1), LAST_BACKOFF))
 
 
 def _costs_nothing(plan: ProcPlan, seen: ProcSeen | None) -> bool:

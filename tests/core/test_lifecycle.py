@@ -13,6 +13,7 @@ from sessiond.core.lifecycle import (
     HEALTHY_AFTER,
     IDLE_LIMIT,
     RETRY_AFTER,
+    SOURCE_BACKOFF,
     START_LIMIT,
     TERM_LIMIT,
     Step,
@@ -399,3 +400,12 @@ def test_whatever_happens_one_process_lives_at_most_and_none_in_the_end(
     assert state is None
     assert not world.alive
     assert world.exit_code is None
+
+
+def test_a_source_is_started_again_at_once_but_only_the_first_time() -> None:
+    plan = replace(PLAN, program=Program.SOURCE)
+    for failures, pause in ((0, SOURCE_BACKOFF), (1, 2 * FIRST_BACKOFF)):
+        running = Running(plan=plan, since=T0, failures=failures)
+        state = advance(running, plan, Sight(seen=EXITED), EARLY).state
+        assert isinstance(state, BackingOff)
+        assert state.until == EARLY + pause
