@@ -212,11 +212,25 @@ class Publisher:
                     peer=peer,
                     state=seen.state(now) if seen else LinkState.DOWN,
                     rtt_ms=self._round_trip(peer),
+                    latency_ms=self._latency(peer, now),
                     glitches_per_min=seen.glitches_per_min(now) if seen else 0,
                     conditions=wrong.get(peer, ()),
                 )
             )
         return tuple(ends)
+
+    def _latency(self, peer: HostName, now: Seconds) -> float | None:
+        """Return how late the peer's sound is here: its queue, and half the round trip.
+
+        The network's part is left out where it is not known, between two that follow.
+        """
+        graph, seen = self._host.observed.graph, self._host.observed.links.get(peer)
+        if graph is None or seen is None or seen.state(now) is not LinkState.UP:
+            return None
+        queue = seen.queue(graph.rate_hz, graph.period_frames)
+        if queue is None:
+            return None
+        return round(1000 * queue + (self._round_trip(peer) or 0) / 2, 2)
 
     def _round_trip(self, peer: HostName) -> float | None:
         """Return the fastest of the last heartbeats, which only leaders exchange."""

@@ -44,6 +44,28 @@ async def test_a_host_shows_its_processes_with_pids_and_states() -> None:
         assert link.restarts == 0
 
 
+async def test_a_link_shows_its_queue_and_half_the_round_trip_while_it_sounds() -> None:
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        await opened.formed(jam(), alice, bob)
+        assert [end.latency_ms for end in alice.publisher.own().links] == [None]
+        said = (
+            "Received Connection from Peer!\n"
+            "2026-11-22T06:43:04 10.0.0.2 send: 0/0 recv: 0/0 prot: 0/0/0 tot: 203 "
+            "sync: 4/0/0/0/0 skew: 0/0 bcast: 0/0 autoq: 2.3/47.2\n"
+        )
+        alice.procs.write(ProcName("link-bob"), said)
+
+        def shown() -> float:
+            (end,) = alice.publisher.own().links
+            assert end.latency_ms is not None
+            return end.latency_ms - (end.rtt_ms or 0) / 2
+
+        period = alice.publisher.own().audio.period_frames
+        late = await aeventually(shown, within=SOON)
+        assert late == pytest.approx(3.5 * period / 48, abs=0.02)
+
+
 async def test_a_link_that_died_counts_its_restarts() -> None:
     async with band() as opened:
         alice, bob = await opened.add("alice"), await opened.add("bob")

@@ -217,6 +217,7 @@ class FakeJackServer:
     def __init__(self, rate_hz: int = 48000, period_frames: int = 256) -> None:
         self.rate_hz = Hertz(rate_hz)
         self.period_frames = Frames(period_frames)
+        self.frame = 0
         self.alive = False
         self.wires: set[Wire] = set()
         self._ports: dict[PortName, bool] = {}
@@ -274,6 +275,7 @@ class FakeJackServer:
             period_frames=self.period_frames,
             ports=frozenset(self._ports),
             wires=frozenset(self.wires),
+            frame=self.frame,
         )
 
 
@@ -391,6 +393,10 @@ class FakeNetwork:
         """Have a bell rung at each change."""
         self._bells.append(bell)
 
+    def ignore(self, bell: Bell) -> None:
+        """Have a bell rung no more."""
+        self._bells.remove(bell)
+
     def seen(self) -> Sequence[HostSighting]:
         """Return everyone, by name."""
         return sorted(self._present.values(), key=lambda s: (s.name, s.id))
@@ -424,4 +430,5 @@ class FakeDiscovery:
     async def close(self) -> None:
         if self._open:
             self._network.withdraw(self._identity)
+            self._network.ignore(self._bell)
             self._open = False
