@@ -115,6 +115,29 @@ def test_an_unable_leader_waits_for_a_host_to_be_able_long_enough() -> None:
     assert not ordered(bench)
 
 
+def test_the_word_of_who_slept_counts_from_its_waking() -> None:
+    bench = leader(*THREE)
+    bench.feed(el.AbilityChanged(able=False))
+    bench.keep_leading(2.0)
+    bench.ack(BOB)
+    bench.ack(BOB)
+    assert not ordered(bench)
+    bench.keep_leading(1.25, BOB)
+    assert not ordered(bench)
+    bench.keep_leading(0.5, BOB)
+    assert set(ordered(bench)) == {BOB}
+
+
+def test_a_word_that_was_overtaken_counts_from_its_coming() -> None:
+    bench = leader(*TWO)
+    bench.feed(el.AbilityChanged(able=False))
+    bench.wait(1.0)
+    bench.ack(BOB, presence=bench.presence(able=False, able_for=0.0))
+    bench.wait(1.0)
+    bench.ack(BOB)
+    assert not ordered(bench)
+
+
 def test_a_barred_leader_hands_over_however_able_it_is() -> None:
     never = frozenset({ALICE})
     bench = Bench(ALICE, stamped(*TWO, never=never))

@@ -18,6 +18,7 @@ from tests.sim.rows import ROWS, play
 # A history's objects point at each other and all go at once: looking for garbage while
 # it plays costs a tenth of the time.
 COLLECT_EVERY = 20
+TELL_EVERY = 1000
 
 
 def main() -> int:
@@ -59,6 +60,8 @@ def many(row: str, first: int, schedules: int, seconds: float) -> Tally:
             sys.stderr.write(f"row {row} seed {seed}: {result.breach}\n")
         if seed % COLLECT_EVERY == 0:
             gc.collect()
+        if (seed + 1) % TELL_EVERY == 0:
+            sys.stderr.write(f"{seed + 1 - first} played\n")
     return tally
 
 

@@ -19,6 +19,8 @@ ENCODER_START = 0.35
 WARM_PUT = 0.05
 KILL_TAKES = (0.02, 0.3)
 SEND_STALL = 5.0
+# After this long an agent ends a source of its own that sends nothing.
+STUCK_SEEN = (2.0, 3.0)
 AGENT_SILENT = 10.0
 LOOK_EVERY = 0.25
 STEER_EVERY = 0.1
@@ -170,6 +172,36 @@ class Air(Net):
                 if stream.seat is Seat.PRIMARY:
                     self.feed(host, el.SourceLost())
 
+    def source_dies(self, host: Host) -> None:
+        """Kill a host's source; its agent sees it within a moment."""
+        stream = host.stream
+        if stream is None:
+            return
+        self.changed_at = self.now
+        self.end_stream(host, stream, End.DIED)
+        host.encoding = False
+        self.after(self.random.uniform(0.0, 0.2), self.miss_source, host, host.epoch)
+
+    def miss_source(self, host: Host, epoch: int) -> None:
+        """Let an agent see that its source has ended."""
+        if host.epoch == epoch:
+            self.feed(host, el.SourceLost())
+
+    def source_stops(self, host: Host) -> None:
+        """Let a source live and send nothing; its agent ends it in the end."""
+        stream = host.stream
+        if stream is None:
+            return
+        self.changed_at = host.trouble_at = self.now
+        stream.stuck = True
+        self.refresh(host)
+        self.after(self.random.uniform(*STUCK_SEEN), self.end_stuck, host, stream)
+
+    def end_stuck(self, host: Host, stream: Stream) -> None:
+        """Let an agent end the source that sends nothing."""
+        if host.stream is stream and host.state is not None:
+            self.source_dies(host)
+
     def wake_sources(self, host: Host) -> None:
         """Let the sources look at their lease before the first write after a pause."""
         for stream in (host.stream, host.hidden):
@@ -297,7 +329,9 @@ class Air(Net):
     def hidden_wanted(self, host: Host, lead: el.Leadership) -> bool:
         """Return whether a host should feed the hidden mount (`core.seats`)."""
         document = lead.stamped
-        if document is None or document.spec.broadcast.standby is not StandbyMode.HOT:
+        if document is None or document.stopped:
+            return False
+        if document.spec.broadcast.standby is not StandbyMode.HOT:
             return False
         taken, own = host.hidden is not None, host.stream
         if lead.right:

@@ -180,7 +180,7 @@ class Net:
         flowing = self.reaches(host) and host.paused_until <= self.now
         for stream in (host.stream, host.hidden):
             if stream is not None:
-                self.flow(stream, flowing=flowing)
+                self.flow(stream, flowing=flowing and not stream.stuck)
         self.after(NOTICED_WITHIN, self.notice, host)
 
     def notice(self, host: Host) -> None:

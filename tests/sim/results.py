@@ -93,6 +93,7 @@ class Tally:
     silence: dict[str, list[float]] = field(default_factory=dict)
     took: dict[str, list[float]] = field(default_factory=dict)
     breaches: list[Result] = field(default_factory=list)
+    needless: list[int] = field(default_factory=list)
 
     def add(self, result: Result) -> None:
         """Count a result in."""
@@ -106,6 +107,8 @@ class Tally:
         self.silence.setdefault(kind, []).append(result.silence)
         for role, took in result.took:
             self.took.setdefault(f"{kind}, by a {role}", []).append(took)
+        if result.needless:
+            self.needless.append(result.seed)
         if result.breach:
             self.breaches.append(result)
 
@@ -117,6 +120,8 @@ class Tally:
             yield f"{kind}: seconds without bytes {figures(silences)}"
         for kind, took in sorted(self.took.items()):
             yield f"{kind}: {len(took)} takeovers after {figures(took)} s"
+        if self.needless:
+            yield f"seeds with a needless switch: {self.needless}"
         for result in self.breaches:
             yield f"row {result.row} seed {result.seed}: {result.breach}"
         yield f"{len(self.breaches)} breaches"

@@ -5,9 +5,11 @@ seconds without bytes at the listener; a player's burst covers two to five of th
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sessiond.core import election as el
 from sessiond.units import HostName
+from tests.sim.documents import document
 from tests.sim.net import ICECAST, BreachError
 from tests.sim.ntp import Clocks
 from tests.sim.peace import judge
@@ -27,6 +29,29 @@ class Row:
 
     title: str
     script: Callable[[Play], None]
+
+
+def source_dies(play: Play) -> None:
+    play.form(2, 5)
+    host = play.on_air
+    play.world.source_dies(host)
+    play.run(10.0)
+    play.expect(play.on_air is host, "another host took the mount")
+    play.expect_held_within(1.0, 1.0)
+    play.expect_puts(1)
+    play.expect_terms(0)
+    play.expect_silence(hot=0, cold=1.0)
+
+
+def source_stops(play: Play) -> None:
+    play.form(2, 5)
+    host = play.on_air
+    play.world.source_stops(host)
+    play.run(10.0)
+    play.expect(play.on_air is host, "another host took the mount")
+    play.expect_held_within(4.0, 4.0)
+    play.expect_puts(1)
+    play.expect_terms(0)
 
 
 def agent_restarts(play: Play) -> None:
@@ -198,7 +223,12 @@ def heal_after_long(play: Play) -> None:
 
 def icecast_restarts(play: Play) -> None:
     play.form(2, 5)
-    name = play.on_air.name
+    name, world = play.on_air.name, play.world
+    if len(world.names) > 2 and play.random.random() < 0.5:
+        # Who sleeps through it claims, when it wakes, that all is well.
+        sleeper = play.random.choice(play.others(name))
+        world.pause(sleeper, play.some(1.0, 20.0))
+        play.run(play.some(0.0, 2.0))
     play.world.icecast_dies()
     play.run(play.some(0.3, 20.0))
     play.world.icecast_starts()
@@ -288,6 +318,28 @@ def planned_handover(play: Play) -> None:
     play.expect_silence(hot=0, cold=0.5)
 
 
+def stop(play: Play) -> None:
+    play.form(2, 5)
+    world, name = play.world, play.on_air.name
+    running = world.lead(name).stamped
+    assert running is not None
+    absent = play.random.choice([None, *play.others(name)])
+    if absent is not None:
+        world.kill(absent, "all")
+    ended = replace(running, stopped=True)
+    world.feed(world.hosts[name], el.StampRequested(request=0, document=ended))
+    play.run(3.0)
+    if absent is not None:
+        world.boot(absent)
+    play.run(play.some(3.0, 10.0))
+    sources = [host.name for host in world.hosts.values() if host.stream or host.hidden]
+    play.expect(not sources, f"{sources} still have sources")
+    play.expect(world.holder is None, "the mount is not free")
+    again = document(world.names)
+    world.create(play.random.choice(world.names), again)
+    play.run(10.0)
+
+
 def bad_wifi(play: Play) -> None:
     play.form(2, 5, wifi=True, loss=0.05, delay=(0.0, 0.05))
     play.run(600.0)
@@ -297,10 +349,12 @@ def bad_wifi(play: Play) -> None:
 
 
 ROWS = {
+    "1": Row(title="source kill -9", script=source_dies),
     "2": Row(title="agent kill -9, restarted within 9 s [0/0]", script=agent_restarts),
     "3": Row(title="every process kill -9 [0/2.5]", script=broadcaster_dies),
     "4": Row(title="broadcaster silent [2.0/3.5]", script=goes_silent),
     "5": Row(title="the same without kill rights", script=no_kill_rights),
+    "6": Row(title="source SIGSTOP", script=source_stops),
     "7": Row(title="whole host paused for 30 s [2.0/3.5]", script=host_pauses),
     "8": Row(title="two hosts apart for 60 s [0/0]", script=two_apart),
     "9": Row(title="leader in the minority", script=leader_in_minority),
@@ -318,6 +372,7 @@ ROWS = {
     "18": Row(title="disk full, then the broadcaster dies", script=disk_full),
     "20": Row(title="5 % loss, 50 ms jitter, 10 min", script=bad_wifi),
     "handover": Row(title="planned hand-over", script=planned_handover),
+    "stop": Row(title="stopped, and created again", script=stop),
     "25": Row(title="anything at all", script=bad_wifi),
 }  # fmt: skip
 

@@ -26,6 +26,9 @@ PEOPLE = tuple(
 CROWD, CROWD_EVERY = 30, 500
 HALL, HALL_EVERY = 200, 2500
 
+# A source that stopped was ended and began anew by then.
+REPAIRED = 4.0
+
 
 def size(seed: int, random: Random) -> int:
     """Return how many hosts a seed's session has."""
@@ -127,6 +130,7 @@ class Schedule:
             self.change_members,
             self.hand_over,
             self.kill_all_agents,
+            self.harm_source,
         )
 
     def some(self) -> HostName:
@@ -240,6 +244,20 @@ class Schedule:
         self.world.icecast_dies()
 
         self.later(0.5, 6, self.world.icecast_starts)
+
+    def harm_source(self) -> None:
+        """Kill or stop the broadcaster's source alone."""
+        holder = self.world.holder
+        if holder is None:
+            return
+        host = self.world.hosts[holder.label.host]
+        self.last_fault = max(self.last_fault, self.world.now + REPAIRED)
+        if self.random.random() < 0.5:
+            self.note(f"the source of {host.name} dies")
+            self.world.source_dies(host)
+        else:
+            self.note(f"the source of {host.name} stops")
+            self.world.source_stops(host)
 
     def lose_ability(self) -> None:
         """Take a host's JACK away for a while."""

@@ -40,6 +40,7 @@ class Stream:
     Attributes:
         agent_seen: When its agent last spoke to it.
         last_byte: When its flow stopped; while it flows, when that began.
+        stuck: Its process was stopped.
         end: Why Icecast closed it; None while it is open there.
     """
 
@@ -50,6 +51,7 @@ class Stream:
     agent_seen: float
     last_byte: float
     flowing: bool = True
+    stuck: bool = False
     end: End | None = None
 
     def moved_at(self, now: float) -> float:

@@ -6,7 +6,7 @@ from typing import assert_never
 from sessiond.core.election.effects import Effect, Send
 from sessiond.core.election.events import MessageReceived
 from sessiond.core.election.leading import acknowledge, heartbeat
-from sessiond.core.election.members import presence, running
+from sessiond.core.election.members import presence, running, timers
 from sessiond.core.election.messages import (
     DocumentOffer,
     DocumentStored,
@@ -15,6 +15,7 @@ from sessiond.core.election.messages import (
     HeartbeatAck,
     Hello,
     Message,
+    Presence,
     PreVoteAnswer,
     PreVoteRequest,
     VoteAnswer,
@@ -72,9 +73,26 @@ def _hear(
     state: ElectionState, sender: HostName, message: Message, now: Seconds
 ) -> ElectionState:
     """Note that a member was heard, and since when its ability is as it is."""
-    since = Seconds(now - message.presence.able_for)
+    since = _ability_since(state, sender, message.presence, now)
     heard = Heard(at=now, presence=message.presence, ability_since=since)
     return replace(state, heard={**state.heard, sender: heard})
+
+
+def _ability_since(
+    state: ElectionState, sender: HostName, said: Presence, now: Seconds
+) -> Seconds:
+    """Return since when a member's ability is as it says.
+
+    Whoever was silent may have slept, and not know yet what happened meanwhile: its
+    word counts from now on. And what it said may overtake what it said before.
+    """
+    since, before = Seconds(now - said.able_for), state.heard.get(sender)
+    if before is None:
+        return since
+    if now - before.at >= timers(state).suspect:
+        return now
+    same = before.presence.able is said.able
+    return max(since, before.ability_since if same else before.at)
 
 
 def adopt(state: ElectionState, term: Term, now: Seconds) -> Outcome:
