@@ -16,16 +16,28 @@ import tests.support
 from sessiond.cli.lab import LabHost, Program
 from tests.support.eventually import eventually
 from tests.support.jackhost import start_phones
-from tests.support.jam import ICECAST_PORT, PERIOD, RATE, SINES, command_line
+from tests.support.jam import ICECAST_PORT, PERIOD, RATE, SINES
 
 # Where Debian keeps the library that `faketime` preloads.
 _LIBRARY: Final = "usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
 def pids_with(host: LabHost, *words: str) -> list[int]:
-    """Return the processes of a host with all of these words in their arguments."""
-    lines = ((pid, command_line(pid)) for pid in sorted(host.processes()))
-    return [pid for pid, line in lines if all(word in line for word in words)]
+    """Return the processes of a host that have each of these words as an argument.
+
+    The program's name counts as one, without its folder.
+    """
+    wanted = frozenset(words)
+    return [pid for pid in sorted(host.processes()) if wanted <= _arguments(pid)]
+
+
+def _arguments(pid: int) -> frozenset[str]:
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return frozenset()
+    program, *others = raw.decode(errors="replace").split("\0")
+    return frozenset((program.rpartition("/")[2], *others))
 
 
 def signal_those(

@@ -58,6 +58,7 @@ class Goal:
 
     Attributes:
         silence: At most, seconds.
+        gap: Without bytes at most, seconds.
         recovery: At most, seconds; a mount that kept its source has none.
         switches: At most.
         terms: At most.
@@ -67,6 +68,7 @@ class Goal:
     """
 
     silence: float | None = None
+    gap: float | None = None
     recovery: float | None = None
     switches: int | None = None
     terms: int | None = None
@@ -79,16 +81,22 @@ class Goal:
         return tuple(self._missed(shown))
 
     def _missed(self, shown: Shown) -> Iterator[str]:
-        if self.silence is not None and shown.silence > self.silence + _INAUDIBLE:
-            yield f"{shown.silence:.2f} s of silence, not {self.silence:g} s"
-        if self.recovery is not None and (shown.recovery or 0.0) > self.recovery:
-            yield f"recovered after {shown.recovery:.1f} s, not {self.recovery:g} s"
-        if self.switches is not None and shown.switches > self.switches:
-            yield f"{shown.switches} switches, not {self.switches}"
-        if self.terms is not None and shown.terms > self.terms:
-            yield f"{shown.terms} new terms, not {self.terms}"
-        if self.kills is not None and shown.kills > self.kills:
-            yield f"{shown.kills} killsource commands, not {self.kills}"
+        limits = (
+            (f"{shown.silence:.2f} s of silence", shown.silence, self.silence),
+            (f"{shown.gap:.1f} s without bytes", shown.gap, self.gap),
+            (
+                f"recovery in {shown.recovery or 0:.2f} s",
+                shown.recovery or 0.0,
+                self.recovery,
+            ),
+            (f"{shown.switches} switches", shown.switches, self.switches),
+            (f"{shown.terms} new terms", shown.terms, self.terms),
+            (f"{shown.kills} killsource commands", shown.kills, self.kills),
+        )
+        for words, found, limit in limits:
+            # Two sounds that join exactly are never counted so to the millisecond.
+            if limit is not None and found > limit + _INAUDIBLE:
+                yield f"{words}, not {limit:g}"
         if self.kept and shown.recovery is not None:
             yield "the primary mount got another source"
         if shown.dropped and not self.may_drop:
@@ -103,6 +111,8 @@ class Goal:
     def _words(self) -> Iterator[str]:
         if self.silence is not None:
             yield f"silence ≤ {self.silence:g} s" if self.silence else "0 silence"
+        if self.gap is not None:
+            yield f"bytes again ≤ {self.gap:g} s"
         if self.recovery is not None:
             yield f"primary held again ≤ {self.recovery:g} s"
         if self.kept:
@@ -163,9 +173,12 @@ def switches_in(looks: Sequence[Look], path: str) -> int:
 
 
 def holdings(looks: Sequence[Look], path: str) -> list[Holding]:
-    """Return a mount's sources as they were seen, the moments without one left out."""
+    """Return a mount's sources as they were seen, the moments without one left out.
+
+    So are the first moments of a source, when Icecast does not yet say whose it is.
+    """
     seen = (look.mounts[path] for look in looks if look.mounts and path in look.mounts)
-    return list(seen)
+    return [held for held in seen if held.host]
 
 
 def recovered_at(
@@ -174,7 +187,7 @@ def recovered_at(
     """Return when a mount was first seen with another source than `old`."""
     for look in looks:
         held = (look.mounts or {}).get(path)
-        if look.at >= since and held is not None and held != old:
+        if look.at >= since and held is not None and held.host and held != old:
             return look.at
     return None
 

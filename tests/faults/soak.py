@@ -225,7 +225,7 @@ def one_broadcaster(stage: Stage) -> bool:
 
 def programs(host: LabHost) -> Counter[str]:
     """Return how many of each of our programs run on a host."""
-    words = ("jacktrip", "ffmpeg", "agent.mixdown", "agent.source", "jackd", "agent --")
+    words = ("jacktrip", "ffmpeg", "agent.mixdown", "agent.source", "jackd", "agent")
     return Counter({word: len(pids_with(host, word)) for word in words})
 
 

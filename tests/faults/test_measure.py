@@ -62,7 +62,8 @@ def test_kills_and_terms_are_read_from_logs() -> None:
 
 def test_a_switch_is_a_change_of_host_and_a_recovery_a_change_of_source() -> None:
     again = Holding(host="alice", term=1, started="10:00:09")
-    seen = looks(A, None, B, B, None, again)
+    coming = Holding(host="", term=0, started="")
+    seen = looks(A, None, B, B, coming, again)
     assert switches_in(seen, "/m") == 2
     assert recovered_at(seen, "/m", A, since=1.0) == 2.0
     assert recovered_at(looks(A, None, again), "/m", A, since=0.0) == 2.0

@@ -1,8 +1,8 @@
 """A relay before an Icecast that refuses some paths: somebody else's server.
 
-As a program (``python -m tests.support.relay --listen PORT --to PORT --refused PATH``)
-it passes every connection on to a port of its own host; a request for a path that
-begins with the refused one gets 403. A side that ends, ends the other.
+As a program (``python -m tests.support.relay --listen PORT --to PORT REFUSED…``) it
+passes every connection on to a port of its own host; a request for a path that begins
+with a refused one gets 403. A side that ends, ends the other.
 """
 
 import argparse
@@ -20,12 +20,12 @@ _REFUSAL: Final = (
 )
 
 
-def start_relay(host: LabHost, behind: int, *, refused: str) -> Program:
+def start_relay(host: LabHost, behind: int, *refused: str) -> Program:
     """Start a relay on Icecast's usual port of a host; it takes calls on return."""
     program = host.spawn(
         (
             *(sys.executable, "-m", "tests.support.relay"),
-            *("--listen", str(ICECAST_PORT), "--to", str(behind), "--refused", refused),
+            *("--listen", str(ICECAST_PORT), "--to", str(behind), *refused),
         ),
         log="relay",
     )
@@ -36,7 +36,7 @@ def start_relay(host: LabHost, behind: int, *, refused: str) -> Program:
 class Relay:
     """Passes connections on; see the module."""
 
-    def __init__(self, behind: int, refused: str) -> None:
+    def __init__(self, behind: int, refused: tuple[str, ...]) -> None:
         self._behind = behind
         self._refused = refused
 
@@ -83,9 +83,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--listen", type=int, required=True)
     parser.add_argument("--to", type=int, required=True)
-    parser.add_argument("--refused", required=True)
+    parser.add_argument("refused", nargs="+")
     asked = parser.parse_args()
-    asyncio.run(Relay(asked.to, asked.refused).serve(asked.listen))
+    asyncio.run(Relay(asked.to, tuple(asked.refused)).serve(asked.listen))
 
 
 if __name__ == "__main__":
