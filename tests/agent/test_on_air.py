@@ -1,0 +1,246 @@
+"""What a standby and a broadcaster have done, at fake sources and a fake station."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.bell import TurnBell
+from agent.host import Host
+from agent.mount_admin import MountAdmin
+from agent.on_air import OnAir
+from agent.steering import SteeringServer
+from sessiond.core import election as el
+from sessiond.core.configfile import AgentConfig
+from sessiond.core.holder import HolderLabel, Role, describe
+from sessiond.core.plan import plan_host
+from sessiond.core.seats import SETTLED_AFTER
+from sessiond.core.sourcing import Seat, SourceState
+from sessiond.core.spec import Codec
+from sessiond.units import HostId, HostName, MountPath, ProcName, SessionName, Term
+from tests.agent.players import Child
+from tests.core.examples import (
+    ALICE,
+    BOB,
+    document,
+    leadership,
+    mount,
+    session,
+    setup,
+    view,
+)
+from tests.support.fake_icecast import FakeIcecast, FakeIcecastDoor
+from tests.support.fakes import FakeClock, FakeJackServer, FakeStore
+
+MIX, DJ = MountPath("/mix.ogg"), MountPath("/dj1.opus")
+HIDDEN = {MIX: MountPath("/mix-standby.ogg"), DJ: MountPath("/dj1-standby.opus")}
+DOC = document(session((ALICE, BOB), (mount(MIX), mount(DJ, ALICE, codec=Codec.OPUS))))
+
+
+class Hands:
+    """Bob's hands on a stage: two sources that have their orders, and a station.
+
+    Attributes:
+        lead: What the elector says; also its door.
+        told: What it was told.
+        seen: The evidence of each mount.
+        asked_again: The mounts whose own listener was sent back.
+    """
+
+    def __init__(self, folder: Path, radio: FakeIcecast) -> None:
+        self.radio = radio
+        self.clock = FakeClock()
+        self.leadership = leadership(DOC, ALICE, standby=BOB)
+        self.told: list[el.Event] = []
+        self.seen = dict.fromkeys(
+            (MIX, DJ), el.MountWitnessed(evidence=el.Evidence.UNKNOWN)
+        )
+        self.asked_again: list[MountPath] = []
+        plan = plan_host(view(BOB, DOC))
+        self.children = {
+            name: Child(proc, FakeJackServer(), radio)
+            for name in plan.sources
+            if (proc := plan.proc(name)) is not None
+        }
+        for name, child in self.children.items():
+            child.seats = {
+                seat: replace(child.seats[seat], path=plan.sources[name].mount(seat))
+                for seat in Seat
+            }
+            child.order = plan.sources[name]
+        config = AgentConfig(name=BOB, state_dir="/state", advertise="10.0.0.2")
+        self.host = Host(
+            config=config,
+            id=HostId("b" * 32),
+            setup=setup(BOB),
+            clock=self.clock,
+            store=FakeStore(folder),
+        )
+        self.on_air = OnAir(
+            me=BOB,
+            elector=self,
+            run_folder=folder,
+            running=lambda: frozenset(self.children),
+            witnessed=self.seen.__getitem__,
+            moved=self.asked_again.append,
+            admin=MountAdmin(FakeIcecastDoor(radio), self.host),
+            clock=self.clock,
+            bell=TurnBell(asyncio.get_running_loop()),
+        )
+
+    def post(self, event: el.Event) -> None:
+        self.told.append(event)
+
+    def state(self, path: MountPath, seat: Seat) -> SourceState:
+        return self.children[ProcName(f"source-{path[1:]}")].seats[seat].state
+
+    def alice_feeds(self, *paths: MountPath) -> None:
+        label = HolderLabel(
+            session=SessionName("jam"), host=ALICE, term=Term(1), role=Role.LEADER
+        )
+        for path in paths:
+            assert self.radio.put(path, describe("", label))
+            self.seen[path] = el.MountWitnessed(
+                evidence=el.Evidence.PROGRESSING,
+                holder=label,
+                stream_start=self.radio.mounts[path].stream_start,
+            )
+
+    def alice_falls_silent(self) -> None:
+        for path, seen in self.seen.items():
+            self.seen[path] = replace(seen, evidence=el.Evidence.STALLED)
+        silent = {ALICE: el.Liveness.SUSPECT, BOB: el.Liveness.ALIVE}
+        self.leadership = replace(self.leadership, liveness=silent, broadcaster=None)
+
+    def bob_is_elected(self) -> None:
+        grant = self.leadership.grant + 1
+        self.leadership = replace(
+            self.leadership, right=True, my_role=Role.LEADER, leader=BOB, grant=grant
+        )
+
+    async def steer(self, times: int = 1) -> None:
+        for _ in range(times):
+            await self.on_air.steer()
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as opened:
+        yield opened
+
+
+async def opened(stack: AsyncExitStack, folder: Path, radio: FakeIcecast) -> Hands:
+    hands = Hands(folder, radio)
+    for name, child in hands.children.items():
+        await stack.enter_async_context(
+            SteeringServer(folder / f"{name}.sock", child.answer)
+        )
+    return hands
+
+
+@pytest.fixture
+async def hands(stack: AsyncExitStack, tmp_path: Path) -> Hands:
+    """Return Bob's hands while Alice is on the air and he stands by."""
+    made = await opened(stack, tmp_path, FakeIcecast())
+    made.alice_feeds(MIX, DJ)
+    await made.steer(2)
+    return made
+
+
+async def test_a_standby_feeds_every_hidden_mount_and_nothing_else(
+    hands: Hands,
+) -> None:
+    assert set(hands.radio.mounts) == {MIX, DJ, *HIDDEN.values()}
+    assert hands.state(MIX, Seat.PRIMARY) is SourceState.WAITING
+    label = hands.radio.mounts[HIDDEN[MIX]].label
+    assert label is not None
+    assert (label.host, label.role) == (BOB, Role.STANDBY)
+    assert not hands.told
+
+
+async def test_who_is_no_standby_any_more_leaves_the_hidden_mounts(
+    hands: Hands,
+) -> None:
+    hands.leadership = replace(hands.leadership, standby=HostName("carol"))
+    await hands.steer()
+    assert set(hands.radio.mounts) == {MIX, DJ}
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+async def test_promotion_takes_the_mounts_brings_listeners_back_and_then_leaves(
+    stack: AsyncExitStack, tmp_path: Path, *, foreign: bool
+) -> None:
+    hands = await opened(stack, tmp_path, FakeIcecast(foreign=foreign))
+    hands.alice_feeds(MIX, DJ)
+    await hands.steer(2)
+    for path, hidden in HIDDEN.items():
+        hands.radio.set_fallback(path, hidden)
+    listeners = {path: hands.radio.listen(path) for path in (MIX, DJ)}
+    hands.radio.drop(MIX)
+    hands.radio.drop(DJ)
+    assert [listener.path for listener in listeners.values()] == list(HIDDEN.values())
+
+    hands.bob_is_elected()
+    await hands.steer(2)
+    assert el.SourceAccepted() in hands.told
+    assert {path: each.path for path, each in listeners.items()} == {MIX: MIX, DJ: DJ}
+    assert hands.state(MIX, Seat.HIDDEN) is SourceState.LIVE
+    hands.clock.advance(SETTLED_AFTER)
+    await hands.steer()
+    assert set(hands.radio.mounts) == {MIX, DJ}
+    # The next standby's hidden mount is where they go next time.
+    assert hands.radio.put(HIDDEN[MIX])
+    hands.radio.drop(MIX)
+    assert listeners[MIX].path == HIDDEN[MIX]
+
+
+async def test_listeners_of_a_silent_host_are_rescued_once(hands: Hands) -> None:
+    listener = hands.radio.listen(DJ)
+    hands.alice_falls_silent()
+    await hands.steer()
+    assert listener.path == HIDDEN[DJ]
+    assert hands.asked_again == [MIX, DJ]
+    await hands.steer(3)
+    assert hands.asked_again == [MIX, DJ]
+
+
+async def test_what_a_silent_host_left_on_the_mounts_is_ended_once(
+    hands: Hands,
+) -> None:
+    hands.alice_falls_silent()
+    hands.bob_is_elected()
+    await hands.steer()
+    assert el.SourceRefused() in hands.told
+    assert hands.state(MIX, Seat.PRIMARY) is SourceState.REFUSED
+    judged = hands.radio.mounts[MIX].stream_start
+    hands.leadership = replace(hands.leadership, fence=judged)
+    await hands.steer(3)
+    assert hands.state(MIX, Seat.PRIMARY) is SourceState.LIVE
+    assert hands.state(DJ, Seat.PRIMARY) is SourceState.LIVE
+    # The same verdict again would meet our own source.
+    mine = hands.radio.mounts[MIX]
+    await hands.steer(2)
+    assert hands.radio.mounts[MIX].stream_start == mine.stream_start
+
+
+async def test_a_mount_that_another_feeds_is_left_alone(hands: Hands) -> None:
+    hands.bob_is_elected()
+    before = {path: hands.radio.mounts[path].stream_start for path in (MIX, DJ)}
+    await hands.steer(3)
+    assert {p: hands.radio.mounts[p].stream_start for p in (MIX, DJ)} == before
+    assert hands.state(DJ, Seat.PRIMARY) is SourceState.WAITING
+
+
+async def test_an_icecast_that_denies_is_told_of_and_forgiven(hands: Hands) -> None:
+    hands.radio.rights = False
+    hands.alice_falls_silent()
+    await hands.steer()
+    assert hands.host.station_denied
+    hands.radio.rights = True
+    hands.radio.drop(MIX)
+    hands.bob_is_elected()
+    await hands.steer(2)
+    assert not hands.host.station_denied
