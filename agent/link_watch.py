@@ -39,6 +39,8 @@ class LinkWatch:
             peer for peer in host.observed.links if self._tend(view, doc, peer, now)
         }
         host.observed = replace(host.observed, hung=frozenset(hung))
+        for gone in self._cares.keys() - host.observed.links.keys():
+            del self._cares[gone]
 
     def _tend(
         self, view: SessionView, doc: StampedSpec, peer: HostName, now: Seconds

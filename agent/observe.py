@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from agent.doors import Clock, Jack, Procs
 from agent.mixdown.messages import REPORT, report_from_json
@@ -72,6 +73,14 @@ class Observer:
         report = self._sources().get(name)
         if report is not None:
             self._last_words[name] = report
+
+    def keep_only(self, names: AbstractSet[ProcName]) -> None:
+        """Drop what was gathered of all other processes; their peers may be gone."""
+        known: tuple[dict[ProcName, Any], ...]
+        known = (self._links, self._read, self._told_by, self._last_words)
+        for one in known:
+            for stranger in one.keys() - names:
+                del one[stranger]
 
     async def gather(self) -> Observed:
         """Look at everything once; nothing here waits longer than a report."""

@@ -107,6 +107,7 @@ class Reconciler:
         )
         self._log_states(decision.lifecycles)
         host.lifecycles = decision.lifecycles
+        self._forget_strangers()
         for effect in decision.effects:
             await self._perform_within(effect)
             # Starts in a row take a tenth of a second; the election waits for none.
@@ -123,6 +124,18 @@ class Reconciler:
             save_records(host, self._procs)
         self._publish()
         return Seconds(decision.wake_at - host.clock.now())
+
+    def _forget_strangers(self) -> None:
+        """Drop what is known of processes that nobody wants any more.
+
+        A link's log is told of for as long as the link is planned, dead or alive.
+        """
+        host = self._host
+        wanted = {plan.name for plan in host.plan.procs} | host.lifecycles.keys()
+        self._observer.keep_only(wanted)
+        for known in (host.restarts, self._passwords):
+            for stranger in known.keys() - wanted:
+                del known[stranger]
 
     def _forgive(self, view: SessionView) -> None:
         """Let what gave up begin anew when its cause may have gone.

@@ -79,8 +79,7 @@ class Sessions:
         if present is not None and present.name == name:
             return present
         await self.close()
-        self._host.peer_facts.clear()
-        self._host.generations.clear()
+        self._forget_members()
         drop_conflict(self._host)
         remember(self._host)
         return self._open(name, Persisted(), asks_consent=False)
@@ -95,7 +94,7 @@ class Sessions:
         host.store.erase(ELECTION)
         await self.close()
         host.secrets, host.secrets_of = Secrets(), ""
-        host.peer_facts.clear()
+        self._forget_members()
         drop_conflict(host)
         with suppress(SessiondError):
             # The elector may have had a last word before it ended.
@@ -114,6 +113,12 @@ class Sessions:
         self._host.leadership = lambda: None
         self._host.mounts = None
         self._host.sources = {}
+
+    def _forget_members(self) -> None:
+        host = self._host
+        host.peer_facts.clear()
+        host.peer_offsets.clear()
+        host.generations.clear()
 
     def _open(
         self, name: SessionName, persisted: Persisted, *, asks_consent: bool

@@ -44,6 +44,10 @@ PACKAGES: Final[Mapping[str, str]] = MappingProxyType(
 # Seconds between two looks at log sizes while nothing else happens.
 TRIM_EVERY: Final = 5.0
 
+# Where each log's next start begins to count, so that a reader misses nothing. One
+# whose number is forgotten is read from the start of what there is.
+MOST_STARTS: Final = 256
+
 _ROOM: Final = frozenset(
     {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC}
 )
@@ -287,6 +291,8 @@ class OsProcs:
             return
         if owned.pidfd is not None:
             raise ValueError(f"{name} has not ended")
+        if len(self._starts) >= MOST_STARTS:
+            self._starts.clear()
         self._starts[name] = owned.log.close()
         del self._owned[name]
 

@@ -1,6 +1,6 @@
 """A hostile computer on the network: everything it tries at one agent.
 
-    python -m tests.faults.stranger HOST:PORT ATTACK
+    python -m tests.faults.stranger HOST:PORT ATTACK [SECONDS]
 
 One JSON line on stdout tells how the attack was met: how many connections or calls, and
 how many of them were taken for good ones. The asker looks at what it did to the agent.
@@ -132,19 +132,21 @@ def many(where: str, words: Sequence[bytes]) -> Report:
     return {"tried": len(words), "heard": heard}
 
 
-def idle(where: str, first: bytes = b"", during: float = 7.0) -> Report:
+def idle(
+    where: str, first: bytes = b"", during: float = 7.0, number: int = CONNECTIONS
+) -> Report:
     """Open a thousand connections and say no more."""
-    with lines(where, CONNECTIONS, first) as opened:
+    with lines(where, number, first) as opened:
         until = time.monotonic() + during
         eventually(lambda: time.monotonic() >= until, within=during + 5.0)
         kept = sum(map(is_open, opened))
-        return {"tried": CONNECTIONS, "opened": len(opened), "kept": kept}
+        return {"tried": number, "opened": len(opened), "kept": kept}
 
 
 def half_open(where: str) -> Report:
     """Begin calls on many connections and never say what they are about."""
     calls = b"".join(call(TELL, n) for n in range(1, 128, 2))
-    return idle(where, GREETING + calls, during=2.0)
+    return idle(where, GREETING + calls, during=2.0, number=CONNECTIONS // 5)
 
 
 # --- in the protocol's own words ----------------------------------------------------
@@ -294,8 +296,10 @@ async def _in_words(where: str, attack: str) -> Report:
 
 def main() -> None:
     """Attack, and tell how it went."""
-    where, attack = sys.argv[1:]
-    if attack in BY_HAND:
+    where, attack, *seconds = sys.argv[1:]
+    if seconds:
+        report = idle(where, GREETING, during=float(seconds[0]))
+    elif attack in BY_HAND:
         report = BY_HAND[attack](where)
     else:
         report = asyncio.run(_in_words(where, attack))
