@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from agent.adapters.monotonic import MonotonicClock
-from agent.elect import Elector
+from agent.elect import MOST_UNDER_WAY, Elector
 from sessiond.core.election import (
     AbilityChanged,
     CreateRequested,
     ElectorConfig,
+    Hello,
     Message,
     Persisted,
+    Presence,
     Role,
 )
 from sessiond.core.stamped import Stamp, StampedSpec
@@ -208,3 +210,23 @@ async def test_an_ended_elector_answers_whoever_still_asks() -> None:
     assert running is not None
     with pytest.raises(Unavailable, match="no more"):
         await alice.stamp(running)
+
+
+async def test_messages_to_who_does_not_answer_do_not_pile_up() -> None:
+    jam = Jam()
+    async with jam.running(ALICE, BOB):
+        alice = await jam.formed()
+        under_way, never = 0, asyncio.Event()
+
+        async def tell(to: HostName, message: Message) -> tuple[Message, ...]:
+            nonlocal under_way
+            assert (to, message.term) >= (BOB, Term(0))
+            under_way += 1
+            await never.wait()
+            return ()
+
+        alice._tell = tell
+        for _ in range(5 * MOST_UNDER_WAY):
+            alice._send(BOB, Hello(term=Term(1), presence=Presence(stamp=None)))
+        await aeventually(lambda: under_way == MOST_UNDER_WAY, within=1)
+        never.set()

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from agent.lines import MOST_FAILURES
 from sessiond.core.election import DocumentOffer, Hello, Message, Presence
 from sessiond.core.settle import first_document
 from sessiond.core.stamped import Member, Secrets, Stamp, StampedSpec
 from sessiond.errors import Refused
-from sessiond.units import HostId, HostName, Seconds, SessionName, Term
+from sessiond.units import Address, HostId, HostName, Seconds, SessionName, Term
 from sessiond.wire.peer_messages import (
     ConsiderRequest,
     PeerEnvelope,
@@ -124,6 +125,16 @@ async def test_nobody_hears_of_hosts_that_are_no_members() -> None:
             envelope(hello(), facts=(facts(BOB, id=BOBS_ID), *strangers))
         )
         assert set(alice.host.peer_facts) == {BOB}
+
+
+async def test_failures_are_counted_for_so_many_addresses() -> None:
+    async with band() as opened:
+        alice = await invited(opened)
+        membership = alice.sessions.current()
+        assert membership is not None
+        for number in range(2 * MOST_FAILURES):
+            membership.lines._count_failure(Address(f"10.0.0.1:{number}"))
+        assert len(membership.lines._failures) <= MOST_FAILURES
 
 
 async def test_what_is_known_of_hosts_that_have_left_is_forgotten() -> None:

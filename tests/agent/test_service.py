@@ -1,5 +1,7 @@
 """Ending, leaving, muting and looking around: whole agents, fake programs."""
 
+import asyncio
+
 import pytest
 
 from sessiond.core.conditions import Reason
@@ -144,3 +146,11 @@ async def test_an_absent_host_is_named_by_the_leader() -> None:
         await aeventually(lambda: bool(alice.host.conditions), within=SOON)
         reasons = {c.reason for c in alice.host.conditions}
         assert reasons <= {Reason.HOST_MISSING, Reason.NO_LEADER}
+
+
+async def test_nobody_waits_for_ever_for_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.service.LONGEST_WAIT", Seconds(0.1))
+    async with band() as opened:
+        alice = await opened.add("alice")
+        async with asyncio.timeout(SOON):
+            assert await alice.service.hosts(Seconds(1e9))

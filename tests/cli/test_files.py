@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from sessiond.cli.files import read_secrets, read_spec
+from sessiond.core.filecheck import LONGEST_FILE
 from sessiond.core.mistakes import BadFile
 from sessiond.core.specfile import PasswordFiles, SpecFile
 from sessiond.core.stamped import Secrets
@@ -78,6 +79,14 @@ def test_a_session_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(Refused, match="UTF-8"):
         read_spec(path)
+
+
+def test_a_file_that_no_session_needs_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "jam.toml"
+    path.write_text("#" * (LONGEST_FILE + 1))
+    with pytest.raises(BadFile) as caught:
+        read_spec(path)
+    assert "longer than 256 KiB" in f"{caught.value.sentence} {caught.value.hint}"
 
 
 def test_a_folder_is_no_session_file(tmp_path: Path) -> None:

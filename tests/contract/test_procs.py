@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.adapters.os_procs import OsProcs, programs
+from agent.adapters.os_procs import MOST_STARTS, OsProcs, programs
 from agent.doors import EXIT_UNKNOWN, Bell, Procs
 from sessiond.core.proc import ProcPlan, Program, Stage
 from sessiond.errors import Broken
@@ -140,6 +140,18 @@ async def test_a_living_process_is_not_forgotten_or_replaced(procs: Procs) -> No
         procs.forget(NAME)
     with pytest.raises(ValueError, match="has not ended"):
         await procs.spawn(plan(Behaviour()))
+
+
+async def test_many_ended_processes_leave_nothing_to_remember(
+    os_procs: OsProcs,
+) -> None:
+    for number in range(MOST_STARTS + 8):
+        name = ProcName(f"link-{number}")
+        os_procs._starts[name] = number
+    await os_procs.spawn(plan(Behaviour(run_for=0)))
+    await ended(os_procs)
+    os_procs.forget(NAME)
+    assert len(os_procs._starts) <= MOST_STARTS
 
 
 async def test_an_ended_process_is_seen_until_it_is_forgotten(procs: Procs) -> None:
