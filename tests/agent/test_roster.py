@@ -9,6 +9,7 @@ from tests.agent.band import SOON, Agent, band
 from tests.core.examples import ALICE, BOB, document, leadership, session
 from tests.support.eventually import aeventually
 from tests.support.fakes import FakeClock
+from tests.support.weigh import weight
 
 NOBODY = Address("127.0.0.1:1")
 
@@ -97,6 +98,17 @@ async def test_strangers_can_not_fill_the_roster_or_its_hints() -> None:
         known = stranger(0)
         alice.roster.note(known)
         assert known.sighting.id in alice.roster.found()
+
+
+async def test_a_million_hellos_weigh_as_much_as_a_few_hundred() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", start=False)
+        weights = []
+        for begin, end in ((0, 1000), (1000, 1_000_000)):
+            for number in range(begin, end):
+                alice.roster.hint(Address(f"10.0.0.1:{number}"))
+            weights.append(weight(alice.roster._hints, alice.roster._asked))
+        assert weights[0] == weights[1] < 2 * MOST_FOUND
 
 
 async def test_who_is_waited_for_takes_a_strangers_place() -> None:

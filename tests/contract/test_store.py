@@ -193,6 +193,24 @@ def test_a_folder_in_a_documents_place_is_broken(tmp_path: Path) -> None:
         store.load("vote")
 
 
+def test_too_many_open_files_are_unavailable_and_damage_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DiskStore(tmp_path)
+    store.save("vote", b"1")
+
+    def exhausted(_: Path) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", exhausted)
+        with pytest.raises(Unavailable, match="Too many open files"):
+            store.load("vote")
+        with pytest.raises(Unavailable):
+            store.save("vote", b"2")
+    assert store.load("vote") == b"1"
+
+
 def test_folder_and_files_are_ours_alone(tmp_path: Path) -> None:
     state = tmp_path / "deep" / "state"
     store = DiskStore(state)
