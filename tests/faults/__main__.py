@@ -1,10 +1,11 @@
 """`make faults ROW=n RUNS=k`: play rows of the fault table many times.
 
-    python -m tests.faults [--row ROW]… [--runs N] [--dry] [--logs FOLDER]
+    python -m tests.faults [--row ROW]… [--runs N] [--dry] [--logs FOLDER] [--kept FILE]
 
 A row is a number with its letter (``9b``), or with its variant (``"3 hot"``); without
 one, all are played. Each goes into the table of docs/reliability.md; `--dry` only
-prints it, `--logs` keeps what the hosts wrote. Needs root and the tests' programs.
+prints it, `--logs` keeps what the hosts wrote. With `--kept` the runs of earlier
+sittings count too. Needs root and the programs that the tests need.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from sessiond.errors import SessiondError
+from tests.faults.kept import keep, kept
 from tests.faults.measure import Case
 from tests.faults.page import Run, line_of, write
 
@@ -51,7 +54,7 @@ def play(case: Case, logs: Path | None) -> Run:
 def _played(case: Case, folder: Path) -> Run:
     try:
         shown = case.play(folder)
-    except AssertionError as e:
+    except (AssertionError, SessiondError) as e:
         sys.stderr.write(f"{case.row}: {e}\n")
         return Run(shown=None, missed=(_short(str(e)),))
     return Run(shown=shown, missed=case.goal.missed(shown))
@@ -69,12 +72,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--dry", action="store_true", help="write nothing")
     parser.add_argument("--logs", type=Path, help="keep the hosts' logs there")
+    parser.add_argument("--kept", type=Path, help="where runs are kept")
     asked = parser.parse_args()
     for case in wanted(asked.row):
-        runs = []
+        runs = kept(asked.kept, case) if asked.kept else []
         for number in range(asked.runs):
             folder = asked.logs and asked.logs / f"run-{number + 1}"
             runs.append(play(case, folder))
+            if asked.kept:
+                keep(asked.kept, case, runs[-1])
             sys.stdout.write(f"{case.row}, run {number + 1}: {runs[-1]}\n")
             sys.stdout.flush()
         line = line_of(case, runs)

@@ -141,12 +141,15 @@ class Case:
     play: Callable[[Path], Shown]
     also: str = ""
 
+    def judge(self, shown: Shown) -> None:
+        """Fail unless what was shown is what must show."""
+        missed = self.goal.missed(shown)
+        assert not missed, f"row {self.row}: {'; '.join(missed)}; {shown}"
+
 
 def hold(case: Case, folder: Path) -> None:
     """Play a case once and fail unless it holds."""
-    shown = case.play(folder)
-    missed = case.goal.missed(shown)
-    assert not missed, f"row {case.row}: {'; '.join(missed)}; {shown}"
+    case.judge(case.play(folder))
 
 
 # --- from raw material to figures --------------------------------------------------

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -46,20 +46,54 @@ class Stage:
     Attributes:
         jam: The hosts and what is asked of them.
         icecast: The station's server; a row that restarts it puts the new one here.
+        mounts: The session's, the primary first.
+        hot: Whether each of them has a standby mount.
+        port: Icecast's own.
+        seats: Holds the audience.
         audience: Listeners and look-out.
         first: The host that fed the primary mount when all was well.
+        held: Its source there.
+        term: The highest term then.
         broke_at: When the fault came, monotonic.
         counts_from: From when the recovery counts; the fault, unless a row sets it.
     """
 
     jam: Jam
     icecast: Program
-    audience: Audience
-    first: str
-    held: Holding
-    term: int
+    mounts: tuple[str, ...]
+    hot: bool
+    port: int
+    seats: contextlib.ExitStack
+    audience: Audience = field(init=False)
+    first: str = ""
+    held: Holding = field(init=False)
+    term: int = 0
     broke_at: Seconds = Seconds(0.0)
     counts_from: Seconds = Seconds(0.0)
+
+    def attend(self) -> None:
+        """Have all be whole, let a new audience in, and count from now on."""
+        began = time.monotonic()
+        self.whole_again()
+        eventually(self._on_the_air, within=_WHOLE_WITHIN)
+        eventually(lambda: time.monotonic() - began >= _BURST, within=_BURST + 1.0)
+        self.seats.close()
+        seated = Audience(self.jam.station, self.mounts, self.port)
+        self.audience = self.seats.enter_context(seated)
+        self.held = self._on_the_air()[PRIMARY]
+        self.first = self.held.host
+        self.term = highest_term(self.logs())
+        self.breaks()
+
+    def _on_the_air(self) -> Mapping[str, Holding]:
+        """Return the sources of all mounts; fails while one is missing."""
+        found = sources_on(self.jam.station, self.port)
+        wanted = {standby_mount(path) for path in self.mounts} if self.hot else set()
+        missing = wanted.union(self.mounts) - {
+            p for p, held in found.items() if held.host
+        }
+        assert not missing, f"{sorted(missing)} lack a source: {found}"
+        return found
 
     # --- who is who ---------------------------------------------------------------
 
@@ -171,21 +205,6 @@ def standby_mount(path: str) -> str:
     return f"{stem}-standby{dot}{ending}"
 
 
-def on_the_air(
-    station: LabHost, mounts: tuple[str, ...], *, hot: bool, port: int = ICECAST_PORT
-) -> Mapping[str, Holding]:
-    """Return the sources of all mounts; fails while one is missing.
-
-    Args:
-        hot: Whether each mount's standby mount has to be there too.
-    """
-    found = sources_on(station, port)
-    for path in mounts:
-        assert path in found, found
-        assert not hot or standby_mount(path) in found, found
-    return found
-
-
 @contextlib.contextmanager
 def staged(
     folder: Path,
@@ -237,21 +256,9 @@ def playing(
     """Create the session and let the audience in once it has played for a while."""
     created = jam.operate(jam.musicians[0], "create", str(file))
     assert created.code == 0, created
-    began = time.monotonic()
-    eventually(partial(whole, jam), within=_WHOLE_WITHIN)
-    there = partial(on_the_air, jam.station, mounts, hot=hot, port=port)
-    eventually(there, within=_WHOLE_WITHIN)
-    eventually(lambda: time.monotonic() - began >= _BURST, within=_BURST + 1.0)
-    with Audience(jam.station, mounts, port) as audience:
-        held = there()[PRIMARY]
+    with contextlib.ExitStack() as seats:
         stage = Stage(
-            jam=jam,
-            icecast=icecast,
-            audience=audience,
-            first=held.host,
-            held=held,
-            term=0,
+            jam=jam, icecast=icecast, mounts=mounts, hot=hot, port=port, seats=seats
         )
-        stage.term = highest_term(stage.logs())
-        stage.breaks()
+        stage.attend()
         yield stage

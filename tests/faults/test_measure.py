@@ -6,6 +6,7 @@ import pytest
 
 from sessiond.units import Seconds
 from tests.faults.audience import Holding, Look
+from tests.faults.kept import keep, kept
 from tests.faults.measure import (
     Case,
     Goal,
@@ -95,6 +96,19 @@ def test_a_goal_names_everything_that_was_missed() -> None:
     strict = Goal(silence=0.0, recovery=0.5, switches=0, terms=0, kills=0, kept=True)
     assert len(strict.missed(shown(0.1))) == 6
     assert not strict.missed(shown(recovery=None))[3:]
+
+
+def test_runs_are_kept_for_another_sitting_and_judged_anew(tmp_path: Path) -> None:
+    file = tmp_path / "runs"
+    loose = Case(row="4", fault="f", goal=Goal(), play=lambda _: shown())
+    keep(file, loose, Run(shown=shown(recovery=3.0), missed=()))
+    keep(file, loose, Run(shown=None, missed=("it fell over",)))
+    strict = Case(row="4", fault="f", goal=Goal(recovery=2.0), play=lambda _: shown())
+    first, second = kept(file, strict)
+    assert first.shown == shown(recovery=3.0)
+    assert first.missed
+    assert second.missed == ("it fell over",)
+    assert kept(tmp_path / "none", strict) == []
 
 
 def test_a_spread_is_median_percentile_and_maximum() -> None:
