@@ -14,6 +14,7 @@ from typing import Final
 
 from agent.adapters.icecast import parse_status
 from sessiond.core.onair import MountSeen
+from sessiond.core.spec import StandbyMode
 from sessiond.units import Frames
 from tests.support.eventually import eventually
 from tests.support.jam import ICECAST_PORT, SESSION, Jam, jamming
@@ -31,7 +32,9 @@ _SOON: Final = 30.0
 
 @contextlib.contextmanager
 def staged(
-    *musicians: str, mounts: Mapping[str, Sequence[str]] = MOUNTS
+    *musicians: str,
+    mounts: Mapping[str, Sequence[str]] = MOUNTS,
+    standby: StandbyMode = StandbyMode.HOT,
 ) -> Iterator[tuple[Jam, Path]]:
     """Open a jam with agents, music and Icecast, and a session file not yet used."""
     with (
@@ -44,8 +47,11 @@ def staged(
             jam.start_audio(name, PERIOD)
         jam.await_agents(musicians)
         # A busy machine answers time requests late; nobody's clock is measured here.
-        calm = {"clock": "warn_ms = 100\nfail_ms = 500"}
-        file = jam.session_file(mounts, calm)
+        tables = {
+            "clock": "warn_ms = 100\nfail_ms = 500",
+            "broadcast": f'standby = "{standby}"',
+        }
+        file = jam.session_file(mounts, tables)
         jam.start_icecast(file)
         yield jam, file
 
