@@ -195,7 +195,13 @@ class Air(Net):
         self.changed_at = host.trouble_at = self.now
         stream.stuck = True
         self.refresh(host)
-        self.after(self.random.uniform(*STUCK_SEEN), self.end_stuck, host, stream)
+        self.watch_flow(host, stream)
+
+    def watch_flow(self, host: Host, stream: Stream) -> None:
+        """Let an agent see in time that a source of its own is stuck."""
+        if stream.stuck:
+            seen = self.random.uniform(*STUCK_SEEN)
+            self.after(seen, self.end_stuck, host, stream)
 
     def end_stuck(self, host: Host, stream: Stream) -> None:
         """Let an agent end the source that sends nothing."""

@@ -57,7 +57,7 @@ def check_on_air(world: World) -> None:
     """Exactly one broadcaster, known as such by every living member."""
     if world.now - world.asked_at < ASKED_WITHIN:
         raise BreachError(5, "a hand-over is under way")
-    if world.holder is None:
+    if world.holder is None or world.holder.stuck:
         raise BreachError(5, "nobody broadcasts")
     streams = [h.name for h in world.hosts.values() if h.stream is not None]
     if len(streams) != 1:

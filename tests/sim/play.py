@@ -37,12 +37,17 @@ class Play:
         most: int,
         *,
         wifi: bool = False,
-        loss: float = 0.0,
+        loss: float | None = None,
         delay: tuple[float, float] = (0.001, 0.01),
         clock: ClockSettings | None = None,
     ) -> None:
-        """Put a session on the air, with its standby, and let it settle."""
+        """Put a session on the air, with its standby, and let it settle.
+
+        Every third network loses messages now and then, unless told how many.
+        """
         names = people(self.random.randint(least, most))
+        if loss is None:
+            loss = self.random.choice((0.0, 0.0, 0.02))
         self.world = world = World(
             seed=self.seed, names=names, loss=loss, delay=delay, quiet=self.quiet
         )

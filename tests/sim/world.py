@@ -61,8 +61,9 @@ class World(Air):
         self.feed(host, el.Woke())
         self.tend(host)
         if host.stream is not None:
-            label = host.stream.label
+            stream, label = host.stream, host.stream.label
             self.feed(host, el.SourceAdopted(term=label.term, role=label.role))
+            self.watch_flow(host, stream)
         self.refresh(host)
         self.look_in(host, 0.0)
 
