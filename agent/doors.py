@@ -159,6 +159,10 @@ class Ntp(Protocol):
         ...
 
 
+# A document of a small session, bytes. A disk that has less is full.
+LEAST_ROOM: Final = 8192
+
+
 class Store(Protocol):
     """This host's state folder: named documents that survive any crash whole."""
 
@@ -191,6 +195,10 @@ class Store(Protocol):
         Raises:
             Unavailable: As `save`.
         """
+        ...
+
+    def has_room(self) -> bool:
+        """Tell whether `LEAST_ROOM` could be stored now, the reserve left alone."""
         ...
 
     def erase(self, name: str) -> None:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.bell import TurnBell
-from agent.doors import Procs, Store
+from agent.doors import LEAST_ROOM, Procs, Store
 from agent.host import Host
 from sessiond.core.proc import ProcIdentity, ProcPlan
 from sessiond.core.procstates import Lifecycle, Running
 from sessiond.core.specwriter import format_spec
 from sessiond.core.stamped import Secrets, StampedSpec
-from sessiond.errors import Broken, Refused, SessiondError
+from sessiond.errors import Broken, Refused, SessiondError, Unavailable
 from sessiond.units import HostId, ProcName, Seconds, SessionName
 from sessiond.wire.convert import decode, encode
 from sessiond.wire.peer_messages import GiveSecretsRequest
@@ -32,6 +32,7 @@ ROOM = "room"
 NEEDED: Final = frozenset({PROCS, HOME})
 # A full disk is emptied by a person, who then looks whether it helped.
 TRY_AGAIN: Final = Seconds(1.0)
+NO_ROOM: Final = "the disk that the state lies on is full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,19 +151,23 @@ def make_good(host: Host) -> None:
 
 
 async def keep_stored(host: Host, bell: TurnBell) -> None:
-    """Make good what could not be stored, for ever.
+    """Make good what could not be stored, and notice a full disk, for ever.
 
     Args:
         host: This host.
-        bell: Rung when the condition is gone.
+        bell: Rung when the condition comes and when it is gone.
     """
     pause = TurnBell(asyncio.get_running_loop())
     while True:
         await pause.wait(TRY_AGAIN)
-        if host.unstored:
+        before = bool(host.unstored)
+        if before:
             make_good(host)
-            if not host.unstored:
-                bell()
+        elif not host.store.has_room():
+            # Before somebody asks for a vote.
+            owe_room(host, bytes(LEAST_ROOM), Unavailable(NO_ROOM))
+        if before != bool(host.unstored):
+            bell()
 
 
 def keep_conflict(host: Host, lost: StampedSpec) -> None:
@@ -232,6 +237,10 @@ def save_secrets(host: Host, session: SessionName, passwords: Secrets) -> None:
     Raises:
         Unavailable: They could not be stored.
     """
-    given = GiveSecretsRequest(session=session, secrets=passwords)
-    host.store.save_secret(SECRETS, encode(given))
+    content = encode(GiveSecretsRequest(session=session, secrets=passwords))
+    try:
+        host.store.save_secret(SECRETS, content)
+    except SessiondError as e:
+        owe_room(host, content, e)
+        raise
     host.secrets, host.secrets_of = passwords, session

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent.doors import LEAST_ROOM
 from sessiond.errors import Broken, Unavailable
 
 FORMAT: Final = b"sessiond-1"
@@ -147,6 +148,18 @@ class DiskStore:
         newest = self._newest(name)
         if newest is not None:
             self._remove(self._slot(name, 1 - newest.slot))
+
+    def has_room(self) -> bool:
+        """Tell whether `LEAST_ROOM` could be stored now, the reserve left alone.
+
+        A quota is found only by writing.
+        """
+        try:
+            room = os.statvfs(self._path)
+        except OSError:
+            return True  # it says nothing of the disk
+        free = room.f_bavail if os.geteuid() else room.f_bfree
+        return free * room.f_frsize >= LEAST_ROOM
 
     def erase(self, name: str) -> None:
         """Remove every version of a document; without one, do nothing.

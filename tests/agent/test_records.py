@@ -10,6 +10,7 @@ from agent.records import (
     CONFLICT,
     HOME,
     IDENTITY,
+    NO_ROOM,
     PROCS,
     ROOM,
     SECRETS,
@@ -164,6 +165,7 @@ def test_passwords_that_can_not_be_stored_are_not_used(
     with pytest.raises(Unavailable):
         save_secrets(host, JAM, Secrets(source="new"))
     assert (host.secrets, host.secrets_of) == (Secrets(), "")
+    assert "disk is full" in host.store_error
 
 
 def test_a_full_disk_is_a_condition_until_all_is_stored_that_was_not(
@@ -230,6 +232,19 @@ async def test_a_disk_with_room_again_is_found_by_itself(
         keeping.cancel()
     assert host.store_error == ""
     assert store.load(HOME) is not None
+
+
+async def test_a_full_disk_is_noticed_before_anybody_writes(
+    host: Host, store: FakeStore
+) -> None:
+    bell = TurnBell(asyncio.get_running_loop())
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(keep_stored(host, bell))
+        for full, error in ((True, NO_ROOM), (False, "")):
+            store.full = full
+            await bell.wait(Seconds(10.0))
+            assert (host.store_error != "") == (error != "")
+        keeping.cancel()
 
 
 def test_a_lost_change_is_kept_as_a_session_file_until_it_is_dropped(

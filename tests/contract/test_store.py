@@ -84,7 +84,9 @@ def test_a_full_disk_keeps_the_old_version(
     store: Store, fill: Callable[[], None]
 ) -> None:
     store.save("vote", b"old" * 1000)
+    assert store.has_room()
     fill()
+    assert not store.has_room()
     with pytest.raises(Unavailable, match="can't be stored"):
         store.save("vote", b"new" * 4000)
     assert store.load("vote") == b"old" * 1000

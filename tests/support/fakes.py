@@ -341,6 +341,9 @@ class FakeStore:
     def save_secret(self, name: str, content: bytes) -> None:
         self.save(name, content)
 
+    def has_room(self) -> bool:
+        return not (self.full or self.nearly_full)
+
     def erase(self, name: str) -> None:
         if self.read_only:
             raise Unavailable(f"{name} can't be removed: Read-only file system")
