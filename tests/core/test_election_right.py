@@ -293,6 +293,22 @@ def test_4_the_grace_counts_from_the_last_contact_with_the_holder() -> None:
     assert bench.fence() is None
 
 
+def test_a_leader_that_sees_the_mount_again_waits_a_lease_for_its_holder() -> None:
+    bench = Bench(ALICE, stamped(*THREE))
+    bench.lead(BOB)
+    for _ in range(80):
+        bench.see(el.Evidence.UNREACHABLE)
+        bench.keep_leading(0.25, BOB)
+    for _ in range(11):
+        bench.see(PROGRESSING, CAROL)
+        bench.keep_leading(0.25, BOB)
+        assert bench.fence() is None
+    bench.see(PROGRESSING, CAROL)
+    bench.keep_leading(0.25, BOB)
+    bench.see(PROGRESSING, CAROL)
+    assert bench.fence() == "s1"
+
+
 def test_an_adopted_source_of_this_term_resumes_the_leaders_role_without_rights() -> (
     None
 ):

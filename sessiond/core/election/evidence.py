@@ -88,6 +88,9 @@ def fence_due(state: ElectionState, now: Seconds) -> str | None:
     Stalled at once, by whoever has the right to take the mount; progressing only by
     a leader with its rights, once the source's agent had lease and grace to come
     back; never one labelled with a term above ours.
+
+    A leader that was cut off from the mount until now may be about to hear the
+    source's host again, too, and then hands over to it: for that it waits a lease.
     """
     verdict = fresh(state, now)
     if verdict is None or state.source.on_air or not state.right:
@@ -101,8 +104,9 @@ def fence_due(state: ElectionState, now: Seconds) -> str | None:
         return None
     heard = state.heard.get(holder.host)
     last = state.joined_at if heard is None else heard.at
-    wait = timers(state).lease + state.config.adoption_grace
-    return verdict.stream_start if now >= last + wait else None
+    lease = timers(state).lease
+    due = max(last + lease + state.config.adoption_grace, verdict.since + lease)
+    return verdict.stream_start if now >= due else None
 
 
 def outranked(state: ElectionState, now: Seconds) -> HolderLabel | None:
