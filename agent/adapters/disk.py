@@ -281,7 +281,9 @@ class DiskStore:
 
     def _remove(self, path: Path) -> None:
         try:
+            self._fault("remove")
             path.unlink(missing_ok=True)
+            self._fault("sync removal")
             self._sync_folder()
         except OSError as e:
             raise Unavailable(f"{path} can't be removed: {e.strerror}") from e

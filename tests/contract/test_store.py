@@ -240,6 +240,42 @@ def test_a_name_that_is_no_file_name_of_ours_is_a_bug(
         DiskStore(tmp_path).save(name, b"")
 
 
+DIE_OF = """if True:
+    import os, sys
+    from pathlib import Path
+    from agent.adapters.disk import DiskStore
+    left = int(sys.argv[2])
+    def fault(step):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), 9)
+    store = DiskStore(Path(sys.argv[1]), fault)
+    if sys.argv[3] == "erase":
+        store.erase("secrets")
+    else:
+        store.save_secret("secrets", b"new" * 1000)
+"""
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+@pytest.mark.parametrize("what", ["erase", "save_secret"])
+def test_a_kill_anywhere_in_a_removal_brings_nothing_older_back(
+    tmp_path: Path, step: int, what: str
+) -> None:
+    store = DiskStore(tmp_path)
+    for content in (b"oldest", b"older", b"old"):
+        store.save("secrets", content)
+    argv = [sys.executable, "-c", DIE_OF, str(tmp_path), str(step), what]
+    assert subprocess.run(argv, check=False).returncode in {0, -9}
+    survivor = DiskStore(tmp_path)
+    left = {None} if what == "erase" else {b"new" * 1000}
+    assert survivor.load("secrets") in {b"old"} | left
+    survivor.save_secret("secrets", b"after")
+    assert survivor.load("secrets") == b"after"
+    assert len(list(tmp_path.glob("secrets.*"))) == 1
+
+
 DIE = """if True:
     import os, sys
     from pathlib import Path
