@@ -219,6 +219,24 @@ def test_who_stands_itself_and_ranks_better_would_rather_not_have_another() -> N
     assert ask(worse, ALICE).refusal is None
 
 
+def test_of_two_that_stand_at_once_both_know_which_gives_way() -> None:
+    # Only carol heard whom the dead leader had named standby.
+    bob, carol = Bench(BOB, stamped(*THREE)), Bench(CAROL, stamped(*THREE))
+    named = el.Heartbeat(
+        term=Term(1),
+        presence=carol.presence(leader=ALICE),
+        sent_at=carol.now,
+        standby=CAROL,
+    )
+    carol.hear(ALICE, named)
+    for bench in (bob, carol):
+        bench.wait(3.2)
+        while not isinstance(bench.state.mode, Sounding):
+            bench.wait(0.05)
+    assert ask(bob, CAROL).refusal is el.Refusal.STANDS_ITSELF
+    assert ask(carol, BOB).refusal is None
+
+
 def test_strangers_and_stopped_sessions_get_no_vote() -> None:
     bench = Bench(CAROL, replace(stamped(*THREE), stopped=True))
     assert ask(bench, ALICE).refusal is el.Refusal.NOT_IN_SESSION

@@ -25,7 +25,10 @@ def judge(world: World, *, mounts: bool = True, patience: float = CALM) -> float
     """
     began = world.now
     world.run(began + ASK_EVERY)
-    if not any(host.disk.stamped is not None for host in world.living()):
+    if not any(
+        (stored := host.disk.stamped) is not None and stored.member(host.name)
+        for host in world.living()
+    ):
         return 0.0
     while (problem := unsettled(world, mounts=mounts)) is not None:
         if world.now - began >= patience:
@@ -81,9 +84,14 @@ def check_view(
 
 
 def newest(world: World) -> StampedSpec:
-    """Return the newest document of a living host."""
+    """Return the newest document of a living host that belongs to its session.
+
+    Who was dropped from it says no more, and may be the only one that knows.
+    """
     documents = [
-        host.disk.stamped for host in world.living() if host.disk.stamped is not None
+        stored
+        for host in world.living()
+        if (stored := host.disk.stamped) is not None and stored.member(host.name)
     ]
     return max(documents, key=lambda document: document.stamp)
 

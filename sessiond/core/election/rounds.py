@@ -6,17 +6,18 @@ from typing import Final
 from sessiond.core.election.effects import Effect, Send
 from sessiond.core.election.evidence import silence_over, takeable
 from sessiond.core.election.members import (
+    barred,
     carrying,
     has_rights,
     majority,
     place,
     preference,
     presence,
-    ranking,
     running,
     timers,
 )
 from sessiond.core.election.messages import (
+    Presence,
     PreVoteAnswer,
     PreVoteRequest,
     Refusal,
@@ -224,17 +225,30 @@ def opinion(
     """Return why this voter would rather not have the sender stand; None if it may.
 
     Two hosts that stand at once split the vote, and a caretaker on the air should
-    be the one that leads: so a host that asks itself, or is on the air, and ranks
-    better says no.
+    be the one that leads: so a host that asks itself, or is on the air, and has more
+    merit says no.
     """
     no, document = refusal(state, sender, request, now), running(state)
     if no is not None or document is None or request.by_order:
         return no
     asks = carrying(state) or not isinstance(state.mode, Following)
-    order = ranking(state, document, now)
-    if asks and order.index(state.me) < order.index(sender):
+    mine = _merit(document, state.me, presence(state, now))
+    if asks and mine < _merit(document, sender, request.presence):
         return Refusal.STANDS_ITSELF
     return None
+
+
+def _merit(
+    document: StampedSpec, name: HostName, said: Presence
+) -> tuple[bool, bool, int]:
+    """Return what orders two candidates, less is better, the same at both of them.
+
+    So only what they say of themselves counts, and what people prefer: did they go by
+    whom else they heard, or by the standby that some leader once named, each could take
+    itself for the better one, and both would refuse each other for ever.
+    """
+    preferred = preference(document).index(name)
+    return barred(document, name) or not said.able, not said.carrying, preferred
 
 
 def hears_leader(state: ElectionState, candidate: HostName, now: Seconds) -> bool:
