@@ -40,7 +40,9 @@ def demo(
     folder: Path, *arguments: str, way: tuple[str, ...] = ()
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run a demo whose folders lie in `folder`, and end it if it has not ended."""
-    argv = (*way, str(Path(sys.executable).parent / "sessiond"), "demo", *arguments)
+    sessiond = str(Path(sys.executable).parent / "sessiond")
+    # A shell's background job ignores Ctrl-C, and so would all that it starts.
+    argv = (*way, "env", "--default-signal=INT", sessiond, "demo", *arguments)
     env = {**os.environ, "TMPDIR": str(folder), "PYTHONFAULTHANDLER": "1"}
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
