@@ -50,6 +50,9 @@ def hidden_wanted(
     if lead.right:
         # Listeners are here until the mount itself has something to play.
         return taken and (live_for is None or live_for < SETTLED_AFTER)
+    if lead.standby is None:
+        # Nobody is named, or this agent has just begun and has not heard who is.
+        return taken
     return lead.standby == me and (taken or lead.broadcaster is not None)
 
 

@@ -63,6 +63,8 @@ def test_the_standby_encodes_once_somebody_is_on_the_air(
         (led(StandbyMode.WARM), BOB, WAITING, False),
         (led(broadcaster=None), BOB, WAITING, False),
         (led(broadcaster=None), BOB, LIVE, True),
+        (replace(led(), standby=None), BOB, LIVE, True),
+        (replace(led(), standby=None), BOB, WAITING, False),
         (replace(led(), stamped=None), BOB, LIVE, False),
     ],
 )
