@@ -121,7 +121,8 @@ def _procs(lifecycles: Mapping[ProcName, Lifecycle]) -> Iterable[Condition]:
                     Reason.PROC_GAVE_UP,
                     f"{name} failed {failures} times; the last time "
                     f"{complaint.rstrip('.')}.",
-                    "It is tried again every 30 s; its log says more.",
+                    "Its log says more. It is tried again every 30 s, and whenever "
+                    "`sessiond apply` changes the session.",
                 )
             case BackingOff(failures=failures, complaint=complaint) if failures:
                 yield warning(
