@@ -41,6 +41,7 @@ from tests.support.frames import (
     GREETING,
     HEADERS,
     PING,
+    POLITE,
     PREFACE,
     RESET,
     SETTINGS,
@@ -278,7 +279,7 @@ BY_HAND: Final[Mapping[str, Callable[[str], Report]]] = MappingProxyType(
         "garbage": garbage,
         "frames": frames,
         "idle": idle,
-        "greeted": partial(idle, first=GREETING, during=2.0),
+        "polite": partial(idle, first=POLITE, during=2.0),
         "half-open": half_open,
     }
 )
@@ -298,7 +299,7 @@ def main() -> None:
     """Attack, and tell how it went."""
     where, attack, *seconds = sys.argv[1:]
     if seconds:
-        report = idle(where, GREETING, during=float(seconds[0]))
+        report = idle(where, POLITE, during=float(seconds[0]))
     elif attack in BY_HAND:
         report = BY_HAND[attack](where)
     else:

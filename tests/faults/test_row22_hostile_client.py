@@ -118,7 +118,7 @@ def require_refused(how: str, report: Mapping[str, int]) -> None:
             assert "answered" not in report, report
         case "idle":
             assert report["kept"] == 0, report
-        case "greeted" | "half-open":
+        case "polite" | "half-open":
             assert report["opened"] <= CONNECTIONS, report
         case _:
             assert report["heard"] <= report["tried"], report

@@ -16,6 +16,7 @@ SETTINGS: Final = 0x4
 PING: Final = 0x6
 CONTINUATION: Final = 0x9
 
+ACK: Final = 0x1
 END_STREAM: Final = 0x1
 END_HEADERS: Final = 0x4
 
@@ -28,6 +29,9 @@ def frame(kind: int, stream: int, payload: bytes = b"", *, flags: int = 0) -> by
 
 GREETING: Final = PREFACE + frame(SETTINGS, 0)
 """What a client says first."""
+
+POLITE: Final = GREETING + frame(SETTINGS, 0, flags=ACK)
+"""What it says until it has something to ask."""
 
 
 def call(path: str, stream: int) -> bytes:
