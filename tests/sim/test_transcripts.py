@@ -111,6 +111,28 @@ def paused(world: World) -> None:
     world.pause(ALICE, 30.0)
 
 
+def one_sleeps_through_icecasts_restart(world: World) -> None:
+    """Pause carol for 3 s, and end Icecast for 6 s meanwhile."""
+    world.pause(CAROL, 3.0)
+    world.run(FORMED + 0.2)
+    world.icecast_dies()
+    world.run(FORMED + 6.0)
+    world.icecast_starts()
+
+
+def successors_heard_of_different_standbys(world: World) -> None:
+    """Name carol standby, let only her hear of it, and kill alice."""
+    world.set_willing(BOB, willing=False)
+    world.run(FORMED + 2.0)
+    world.set_willing(BOB, willing=True)
+    world.separate(ALICE, BOB)
+    for name in (BOB, CAROL):
+        world.kill(name, "agent")
+        world.boot(name)
+    world.run(FORMED + 2.7)
+    world.kill(ALICE, "all")
+
+
 def test_creating_a_session_has_a_leader_within_a_second() -> None:
     world = jam(ALICE, BOB, CAROL)
     assert (
@@ -288,6 +310,30 @@ def test_creating_a_session_has_a_leader_within_a_second() -> None:
  30.0 alice - (leader bob, term 2)
 """,
             id="paused-three",
+        ),
+        pytest.param(
+            (ALICE, BOB, CAROL),
+            one_sleeps_through_icecasts_restart,
+            """
+  5.4 alice off the air
+  6.2 alice on the air as leader of term 1
+""",
+            id="one_sleeps_through_icecasts_restart-three",
+        ),
+        pytest.param(
+            (ALICE, BOB, CAROL),
+            successors_heard_of_different_standbys,
+            """
+  2.0 bob - (leader None, term 1)
+  2.0 carol - (leader None, term 1)
+  2.0 carol - (leader alice, term 1)
+  2.7 alice off the air
+  5.0 bob - (leader None, term 2)
+  5.0 carol - (leader bob, term 2)
+  5.0 bob leader (leader bob, term 2)
+  5.4 bob on the air as leader of term 2
+""",
+            id="successors_heard_of_different_standbys-three",
         ),
     ],
 )
