@@ -13,6 +13,7 @@ import errno
 import json
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -63,10 +64,12 @@ class SteeringServer:
         # Made beside its place and moved there once it listens: whoever sees the file
         # is answered, and a stale file is replaced in the same moment.
         beside = self._path.with_name(f"{self._path.name}~")
-        made = _bind(beside)
-        self._server = await asyncio.start_unix_server(
-            self._serve, sock=made, limit=LINE_LIMIT
-        )
+        with ExitStack() as unless_it_serves:
+            made = unless_it_serves.enter_context(_bind(beside))
+            self._server = await asyncio.start_unix_server(
+                self._serve, sock=made, limit=LINE_LIMIT
+            )
+            unless_it_serves.pop_all()
         beside.rename(self._path)
         self._inode = self._path.stat().st_ino
         return self

@@ -14,12 +14,11 @@ from tests.support.eventually import aeventually
 from tests.support.weigh import weight
 
 SESSIONS = 24
-# By then whatever is there once is there.
+# The first sessions and the last ones are compared.
 WARM = 6
-# Who said hello is known for a minute, with a line to him; these went at once.
-EACH_STRANGER = 40
-# Connections of the last moment are closed a moment later.
-A_CALL = 6
+# Two objects a session would be 36; a number above 256 is an object, too.
+SLACK = 30
+SLACK_FILES = 2
 
 
 def descriptors() -> int:
@@ -72,5 +71,6 @@ async def test_a_day_of_sessions_leaves_an_agent_as_it_was() -> None:
             await one_session(opened, alice, number)
             weights.append(weight(alice))
             files.append(descriptors())
-        assert max(weights[WARM:]) <= max(weights[:WARM]) + EACH_STRANGER, weights
-        assert max(files[WARM:]) <= max(files[:WARM]) + A_CALL, files
+        # What is under way at the moment comes and goes; what grows, stays.
+        assert min(weights[-WARM:]) <= min(weights[:WARM]) + SLACK, weights
+        assert min(files[-WARM:]) <= min(files[:WARM]) + SLACK_FILES, files
