@@ -64,6 +64,7 @@ class Schedule:
             delay=self.random.choice(((0.001, 0.01), (0.001, 0.06))),
             quiet=quiet,
         )
+        self.usual_delay = self.world.delay
         self.changes = 0
         self.last_fault = 0.0
         self.end = self.random.uniform(8.0, 25.0)
@@ -131,6 +132,7 @@ class Schedule:
             self.hand_over,
             self.kill_all_agents,
             self.harm_source,
+            self.slow_down,
         )
 
     def some(self) -> HostName:
@@ -244,6 +246,17 @@ class Schedule:
         self.world.icecast_dies()
 
         self.later(0.5, 6, self.world.icecast_starts)
+
+    def slow_down(self) -> None:
+        """Let every message take long for a while, and overtake each other."""
+        self.note("the network is slow")
+        usual = self.usual_delay
+        self.world.delay = (0.05, self.random.choice((0.3, 1.0, 2.0)))
+
+        def back() -> None:
+            self.world.delay = usual
+
+        self.later(0.5, 6, back)
 
     def harm_source(self) -> None:
         """Kill or stop the broadcaster's source alone."""
