@@ -103,6 +103,7 @@ class OnAir:
         self._live_since: dict[ProcName, Seconds] = {}
         self._rescued: dict[ProcName, str | None] = {}
         self._ended: dict[ProcName, str | None] = {}
+        self._revoked: set[tuple[ProcName, Seat]] = set()
         self._primary_live = False
         self._looked_first = False
         self._refused_grant = 0
@@ -149,8 +150,8 @@ class OnAir:
                 return
         for mount in doc.spec.mounts:
             name = source_name(mount)
-            if name in names:
-                grant = self._grant(name, lead, first=name == first)
+            grant = self._grant(name, lead, first=name == first)
+            if name in names and not (grant is None and self._stands_by(name)):
                 await self._steer_seat(name, Seat.PRIMARY, lead, grant)
             if name == first:
                 self._tell_elector(self.reports.get(first), lead)
@@ -174,6 +175,15 @@ class OnAir:
         self._elector.post(SourceAdopted(term=put.term, role=put.role))
         return True
 
+    def _stands_by(self, name: ProcName) -> bool:
+        """Tell whether a source is known to have no lease but for its hidden seat.
+
+        That one's renewal brings its report; a second request would only cost.
+        """
+        report = self.reports.get(name)
+        live = report is not None and report.hidden.state is SourceState.LIVE
+        return live and (name, Seat.PRIMARY) in self._revoked
+
     def _grant(self, name: ProcName, lead: Leadership, *, first: bool) -> int | None:
         """Return the grant for a mount itself; None without the right."""
         if not lead.right or lead.my_role is None:
@@ -187,9 +197,11 @@ class OnAir:
     ) -> None:
         socket = self._run_folder / f"{name}.sock"
         role = Role.STANDBY if seat is Seat.HIDDEN else lead.my_role
+        self._revoked.discard((name, seat))
         try:
             if grant is None or role is None:
                 self.reports[name] = await revoke(socket, seat=seat)
+                self._revoked.add((name, seat))
             else:
                 self.reports[name] = await renew(
                     socket, seat=seat, term=lead.term, role=role, grant=grant
