@@ -52,7 +52,7 @@ _WHOLE_WITHIN: Final = 90.0
 _FEW_DESCRIPTORS: Final = 12
 
 _LEADERSHIP: Final = re.compile(
-    r"event='leadership'.* term=(?P<term>\d+) leader=(?:'(?P<leader>[^']+)'|None)"
+    r"event='leadership'.* term=(?P<term>\d+) leader=\S+ my_role=(?P<role>\S+)"
 )
 
 Mend = Callable[[], None]
@@ -190,8 +190,9 @@ class Soak:
             terms = []
             for line in _LEADERSHIP.finditer(agent.text):
                 terms.append(int(line["term"]))
-                if line["leader"]:
-                    leaders.setdefault(terms[-1], set()).add(line["leader"])
+                # A caretaker keeps the term of the leader that it does not hear.
+                if line["role"] == "'leader'":
+                    leaders.setdefault(terms[-1], set()).add(name)
             if terms != sorted(terms):
                 sentences.append(f"a term fell on {name}: {terms}")
         sentences += [
