@@ -62,6 +62,8 @@ def sources_on(station: LabHost, port: int = ICECAST_PORT) -> dict[str, Holding]
     return {
         source.get("mount", ""): _holding(source)
         for source in ET.fromstring(page).iter("source")  # noqa: S314  our Icecast's
+        # A mount without a source is listed while its fallback has one.
+        if source.findtext("stream_start_iso8601")
     }
 
 

@@ -226,6 +226,8 @@ class Jam:
         return {
             "/" + source["listenurl"].rpartition("/")[2]: _host_in(source)
             for source in sources
+            # A mount without a source is listed while its fallback has one.
+            if "stream_start_iso8601" in source
         }
 
     async def listen(self, path: str, seconds: float) -> Heard:
