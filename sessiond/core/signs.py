@@ -60,7 +60,7 @@ def is_idle(plan: ProcPlan, observed: Observed) -> bool:
         case Program.MIXDOWN:
             return graph is not None and _mixes_nothing(graph, observed)
         case Program.SOURCE:
-            return plan.name in observed.deaf
+            return plan.name in observed.deaf or _encoder_renamed(plan, observed)
         case Program.JACKTRIP:
             return link_peer(plan.name) in observed.hung or _lost_ports(plan, graph)
         case Program.JACKD:
@@ -87,16 +87,24 @@ def _lost_ports(plan: ProcPlan, graph: JackGraph | None) -> bool:
     return not plan.ready.ports <= graph.ports
 
 
+def _encoder_renamed(plan: ProcPlan, observed: Observed) -> bool:
+    order = observed.ordered.get(plan.name)
+    return order is not None and _renamed({order.jack_client}, observed.graph)
+
+
 def is_misnamed(plan: ProcPlan, observed: Observed) -> bool:
     """Tell whether a client got another name than it asked for, which now is free.
 
     That is what a quick rejoin meets: the ports of its predecessor, who is on the way
     out. While somebody holds the name, another start would not get it either.
     """
-    if observed.graph is None or not isinstance(plan.ready, PortsAppear):
+    if not isinstance(plan.ready, PortsAppear):
         return False
-    clients = {client_of(port) for port in observed.graph.ports}
-    asked = {client_of(port) for port in plan.ready.ports}
+    return _renamed({client_of(port) for port in plan.ready.ports}, observed.graph)
+
+
+def _renamed(asked: set[str], graph: JackGraph | None) -> bool:
+    clients = {client_of(port) for port in graph.ports} if graph else set()
     return not asked & clients and any(asked_for(name) in asked for name in clients)
 
 

@@ -10,7 +10,7 @@ from sessiond.core.jackgraph import JackGraph
 from sessiond.core.lifecycle import IDLE_LIMIT
 from sessiond.core.mixmatrix import MixOrder
 from sessiond.core.observed import Observed
-from sessiond.core.plan import HostPlan
+from sessiond.core.plan import HostPlan, plan_host
 from sessiond.core.proc import (
     JackAnswers,
     PortsAppear,
@@ -34,7 +34,7 @@ from sessiond.core.signs import (
 )
 from sessiond.core.sourcing import SourceReport
 from sessiond.units import Frames, Hertz, PortName, ProcName, Seconds
-from tests.core.examples import BOB, CAROL, NOW, seen
+from tests.core.examples import BOB, CAROL, NOW, seen, view
 from tests.core.machine import SILENT
 
 PORTS: Final = frozenset({PortName("link-bob:send_1"), PortName("link-bob:receive_1")})
@@ -61,6 +61,7 @@ SOURCE: Final = replace(proc(Program.SOURCE, "source-mix.ogg"), ready=SocketAnsw
 JACKD: Final = replace(proc(Program.JACKD, "jackd"), ready=JackAnswers())
 
 ALL: Final = Observed(graph=graph(*PORTS), mix=replace(SILENT, order=MixOrder()))
+ORDERED: Final = replace(ALL, ordered=plan_host(view()).sources)
 LATE: Final = Frames(PERIODS_BEHIND * PERIOD + 1)
 
 
@@ -121,6 +122,10 @@ def test_ready_is_what_a_process_is_for_and_can_be_seen(
         (MIXDOWN, replace(ALL, mix_behind=Frames(LATE - 1)), False),
         (SOURCE, ALL, False),
         (SOURCE, replace(ALL, deaf=frozenset({SOURCE.name})), True),
+        (SOURCE, replace(ORDERED, graph=graph("air-mix.ogg:input_1")), False),
+        (SOURCE, replace(ORDERED, graph=graph("air-mix.ogg-01:input_1")), True),
+        (SOURCE, replace(ORDERED, graph=graph()), False),
+        (SOURCE, replace(ORDERED, graph=None), False),
         (JACKD, ALL, False),
         (JACKD, replace(ALL, graph=None), True),
         (JACKD, replace(ALL, jack_still=JACK_STANDS_AFTER), False),
