@@ -21,6 +21,8 @@ RESTING_SECONDS: Final = Seconds(2.0)
 # While bytes come, which says that Icecast is there: the status only tells when the
 # mount has got another source. Each reading takes 3 ms of processor time.
 HEARING_SECONDS: Final = Seconds(4.0)
+# A burst comes in one go; on a slow line, where it does not, a verdict is formed anew.
+FIRST_BYTES_SECONDS: Final = Seconds(0.25)
 
 
 class MountWatch:
@@ -111,11 +113,18 @@ class MountWatch:
         """Keep a stalled source's verdict while a new listener can't tell yet."""
         if seen.evidence is Evidence.STALLED:
             self._stalled[path] = seen.stream_start
-        elif seen.evidence is not Evidence.UNKNOWN:
+        elif seen.evidence is not Evidence.UNKNOWN or self._moves(path):
             self._stalled.pop(path, None)
         elif path in self._stalled and self._stalled[path] == seen.stream_start:
             return replace(seen, evidence=Evidence.STALLED)
         return seen
+
+    def _moves(self, path: MountPath) -> bool:
+        """Tell whether a new listener got more than what a stalled mount hands out."""
+        heard = self._listeners[path].listening if path in self._listeners else None
+        if heard is None or heard.first_at is None or heard.moved_at is None:
+            return False
+        return heard.moved_at - heard.first_at > FIRST_BYTES_SECONDS
 
     async def run(self) -> None:
         """Listen and read the status for ever."""

@@ -356,6 +356,25 @@ async def test_a_verdict_ends_with_its_source(
             )
 
 
+async def test_a_stall_is_remembered_where_listeners_were_moved_until_it_moves(
+    server: RealIcecast, door: IcecastDoor
+) -> None:
+    async with watching(server, door) as watch, source(server, MIX.path) as writer:
+        writer.write(bytes(8000))
+        await aeventually(
+            lambda: watch.witnessed().evidence is Evidence.STALLED, within=5
+        )
+        watch.moved(MIX.path)
+        with pytest.raises(AssertionError):
+            await aeventually(
+                lambda: watch.witnessed().evidence is not Evidence.STALLED, within=1
+            )
+        async with feeding(writer):
+            await aeventually(
+                lambda: watch.witnessed().evidence is not Evidence.STALLED, within=2
+            )
+
+
 async def test_a_listener_of_an_absent_mount_asks_again(server: RealIcecast) -> None:
     listener = MountListener(server.station, MIX.path, Clock(), lambda: None)
     async with asyncio.TaskGroup() as group:
