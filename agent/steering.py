@@ -57,6 +57,7 @@ class SteeringServer:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._inode = 0
+        self._is_over = False
 
     async def __aenter__(self) -> Self:
         if _answers(self._path):
@@ -81,6 +82,8 @@ class SteeringServer:
         traceback: TracebackType | None,
     ) -> None:
         if self._server is not None:
+            self._is_over = True
+            await self._let_nobody_in(self._server)
             self._server.close()
             for writer in tuple(self._writers):
                 writer.transport.abort()
@@ -89,10 +92,21 @@ class SteeringServer:
         if self._path.exists() and self._path.stat().st_ino == self._inode:
             self._path.unlink()
 
+    async def _let_nobody_in(self, server: asyncio.Server) -> None:
+        """Stop accepting; who was accepted a moment ago is a whole connection then.
+
+        A server that is closed in between forgets such a one halfway, open.
+        """
+        for door in server.sockets:
+            asyncio.get_running_loop().remove_reader(door)
+        for _ in range(2):
+            await asyncio.sleep(0)
+
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if len(self._writers) >= CLIENTS_MAX:
+        # One that was let in at the last moment comes here after the end.
+        if self._is_over or len(self._writers) >= CLIENTS_MAX:
             writer.transport.abort()
             return
         self._writers.add(writer)
