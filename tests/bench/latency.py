@@ -4,23 +4,13 @@
 first a link started by hand, then one that two agents make and wire, again and again.
 The servers keep their phase, so what is left is JackTrip's own start, which differs by
 up to a period each time: hence medians of several links.
-
-    python -m tests.bench.latency --loop
-
-runs the far host's loop.
 """
 
-import argparse
-import re
 import statistics
-import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-
-import jack
 
 from sessiond.cli.lab import LabHost, Program
 from sessiond.core.argv import jacktrip_argv
@@ -30,6 +20,7 @@ from tests.bench.figures import Row, spread
 from tests.bench.stage import rest
 from tests.support.eventually import eventually
 from tests.support.jam import SESSION, Jam, jamming
+from tests.support.roundtrip import LOOP, METER, round_trip, start_loop, start_meter
 
 PERIOD: Final = Frames(128)
 NEAR: Final = "alice"
@@ -37,8 +28,8 @@ FAR: Final = "bob"
 _SETTINGS: Final = LinkSettings(channels=1)
 _PORT: Final = UdpPort(4464)
 
-_INPUTS: Final = {NEAR: "jack_delay:out", FAR: "loop:out"}
-_OUTPUTS: Final = {NEAR: "jack_delay:in", FAR: "loop:in"}
+_INPUTS: Final = {NEAR: METER[0], FAR: LOOP[0]}
+_OUTPUTS: Final = {NEAR: METER[1], FAR: LOOP[1]}
 
 _SESSION_FILE: Final = f"""\
 name = "{SESSION}"
@@ -47,23 +38,14 @@ hosts = ["{NEAR}", "{FAR}"]
 channels = 1
 """
 
-_REPORT: Final = re.compile(r"^\s*([0-9.]+) frames .*total roundtrip", re.MULTILINE)
-
-# A link's queue has found its level after three seconds; then two reports a second.
+# A link's queue has found its level after three seconds; then reports count.
 _SETTLED_AFTER: Final = 3.0
-_REPORTS: Final = 6
 
 
 def _round_trip(meter: Program) -> float:
-    """Return the round trip as `jack_iodelay` sees it once the link has settled."""
+    """Return the round trip once the link has settled."""
     rest(_SETTLED_AFTER)
-    before = len(_REPORT.findall(meter.text))
-
-    def fresh() -> list[str]:
-        found = _REPORT.findall(meter.text)[before:]
-        return found if len(found) >= _REPORTS else []
-
-    return statistics.median(map(float, eventually(fresh, within=20)))
+    return round_trip(meter)
 
 
 def _bare(jam: Jam, meter: Program) -> float:
@@ -119,10 +101,8 @@ def _start(jam: Jam) -> Program:
         host.start_jackd(Hertz(48000), PERIOD)
         audio = {"inputs": [_INPUTS[name]], "outputs": [_OUTPUTS[name]]}
         jam.start_agent(name, {"audio": {**audio, "jack_server": "default"}})
-    # Line by line, although it writes to a file.
-    meter = jam.lab.host(NEAR).spawn(("stdbuf", "-oL", "jack_iodelay"), log="meter")
-    loop = (sys.executable, "-m", "tests.bench.latency", "--loop")
-    jam.lab.host(FAR).spawn(loop, log="loop")
+    meter = start_meter(jam.lab.host(NEAR))
+    start_loop(jam.lab.host(FAR))
     jam.await_agents(jam.musicians)
     return meter
 
@@ -151,24 +131,3 @@ def measure(runs: int) -> list[Row]:
             f"{spread(bare, 'frames', 0)}",
         )
     ]
-
-
-def _loop() -> None:
-    """Pass a sound through for ever."""
-    client = jack.Client("loop", no_start_server=True)
-    source = client.inports.register("in")
-    sink = client.outports.register("out")
-
-    @client.set_process_callback  # type: ignore[untyped-decorator]
-    def copy(_frames: int) -> None:
-        sink.get_buffer()[:] = source.get_buffer()
-
-    client.activate()
-    threading.Event().wait()
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--loop", action="store_true", required=True)
-    parser.parse_args()
-    _loop()
