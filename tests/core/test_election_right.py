@@ -267,6 +267,20 @@ def test_4_the_last_of_two_fences_what_has_stalled_and_nothing_that_progresses()
     assert bench.fence() is None
 
 
+def test_a_taken_mount_that_shows_our_own_source_is_still_ours_to_take() -> None:
+    bench = Bench(BOB, stamped(*TWO))
+    while not bench.state.right:
+        bench.wait(0.25)
+        bench.see(FREE)
+    bench.see(PROGRESSING, BOB)
+    assert bench.why() is el.Why.TAKES_THE_MOUNT
+    bench.feed(el.SourceAccepted())
+    assert bench.why() is el.Why.CARRIES_ON
+    bench = Bench(BOB, stamped(*TWO))
+    bench.see(PROGRESSING, BOB)
+    assert not bench.state.right
+
+
 def test_4_what_progresses_is_fenced_only_after_lease_and_grace() -> None:
     bench = Bench(ALICE, stamped(*THREE))
     bench.lead(BOB)

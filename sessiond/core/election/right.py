@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sessiond.core.election.evidence import forget_own, takeable
+from sessiond.core.election.evidence import forget_own, holds_own, takeable
 from sessiond.core.election.members import (
     barred,
     has_rights,
@@ -54,7 +54,8 @@ def _off_air(state: ElectionState, now: Seconds) -> Why:
         return Why.LEADS
     if state.unanswered is None:
         return Why.FOLLOWS if led_by_another(state, now) else Why.WAITS
-    if takeable(state, now) and now >= alone_from(state, now):
+    free = takeable(state, now) or (state.right and holds_own(state, now))
+    if free and now >= alone_from(state, now):
         return Why.TAKES_THE_MOUNT
     return Why.WAITS
 
