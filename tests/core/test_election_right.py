@@ -239,6 +239,32 @@ def test_a_refused_leader_keeps_its_term_otherwise(host: HostName | None) -> Non
     assert bench.disk.term == 2
 
 
+@pytest.mark.parametrize(
+    ("holder", "keeps"), [(BOB, True), (None, True), (ALICE, False)]
+)
+def test_a_caretaker_keeps_its_grant_when_its_own_put_shows_before_it_is_told(
+    holder: HostName | None, keeps: bool
+) -> None:
+    bench = Bench(BOB, stamped(*TWO))
+    while not bench.right():
+        bench.wait(0.25)
+        bench.see(FREE)
+    bench.see(el.Evidence.UNKNOWN, holder)
+    assert bench.right() is keeps
+    bench.feed(el.SourceAccepted())
+    assert bench.why() is el.Why.CARRIES_ON
+
+
+def test_a_caretaker_that_was_refused_tries_no_mount_that_is_not_free() -> None:
+    bench = Bench(BOB, stamped(*TWO))
+    while not bench.right():
+        bench.wait(0.25)
+        bench.see(FREE)
+    refuse(bench)
+    bench.see(el.Evidence.UNKNOWN)
+    assert not bench.right()
+
+
 def test_4_only_who_has_the_right_may_fence_and_only_what_has_stalled() -> None:
     bench = Bench(ALICE, stamped(*THREE))
     assert fence_due(bench.state, bench.now) is None

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sessiond.core.election.evidence import forget_own, holds_own, takeable
+from sessiond.core.election.evidence import forget_own, fresh, takeable
 from sessiond.core.election.members import (
     barred,
     has_rights,
@@ -54,10 +54,24 @@ def _off_air(state: ElectionState, now: Seconds) -> Why:
         return Why.LEADS
     if state.unanswered is None:
         return Why.FOLLOWS if led_by_another(state, now) else Why.WAITS
-    free = takeable(state, now) or (state.right and holds_own(state, now))
-    if free and now >= alone_from(state, now):
+    open_to_us = takeable(state, now) or _trying(state, now)
+    if open_to_us and now >= alone_from(state, now):
         return Why.TAKES_THE_MOUNT
     return Why.WAITS
+
+
+def _trying(state: ElectionState, now: Seconds) -> bool:
+    """Return whether what holds the mount may be the very PUT that was granted.
+
+    Icecast shows a source before this host is told that its own was accepted; to take
+    the grant back then would end it.
+    """
+    if state.why is not Why.TAKES_THE_MOUNT or state.source.next_try is not None:
+        return False
+    verdict = fresh(state, now)
+    if verdict is None:
+        return False
+    return verdict.holder is None or verdict.holder.host == state.me
 
 
 def alone_from(state: ElectionState, now: Seconds) -> Seconds:
