@@ -53,16 +53,6 @@ def takeable(state: ElectionState, now: Seconds) -> bool:
     )
 
 
-def holds_own(state: ElectionState, now: Seconds) -> bool:
-    """Return whether the mount is seen with a source of this very host.
-
-    Icecast shows an accepted PUT before its source's agent has heard of it.
-    """
-    verdict = fresh(state, now)
-    holder = None if verdict is None else verdict.holder
-    return holder is not None and holder.host == state.me
-
-
 def orphan(state: ElectionState, now: Seconds) -> HolderLabel | None:
     """Return the label of a progressing source whose agent is not heard.
 
