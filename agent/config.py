@@ -12,6 +12,7 @@ import stat
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -136,7 +137,7 @@ def prepare_state_dir(folder: Path) -> None:
     Raises:
         Refused: Its path is too long for the sockets in it.
         Broken: It can't be made or written, or is no folder of ours.
-        Unavailable: The disk is full; an agent that is started again may have room.
+        Unavailable: The disk is full, and there is no folder yet.
     """
     if len(os.fsencode(folder / AGENT_SOCKET)) > _LONGEST_SOCKET_PATH:
         raise Refused(
@@ -146,7 +147,7 @@ def prepare_state_dir(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make_private(folder)
-        with tempfile.TemporaryFile(dir=folder) as trial:
+        with _unless_full(), tempfile.TemporaryFile(dir=folder) as trial:
             trial.write(b"sessiond")
             trial.flush()
     except OSError as e:
@@ -154,6 +155,16 @@ def prepare_state_dir(folder: Path) -> None:
         if e.errno in _NO_ROOM:
             raise Unavailable(sentence, "Make room on its disk.") from e
         raise Broken(sentence, _UNWRITABLE_HINT) from e
+
+
+@contextmanager
+def _unless_full() -> Iterator[None]:
+    """Pass over a full disk: what plays is to be adopted all the same."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno not in _NO_ROOM:
+            raise
 
 
 def _make_private(folder: Path) -> None:

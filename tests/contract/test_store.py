@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.adapters.disk import RESERVE_BYTES, DiskStore
+from agent.config import prepare_state_dir
 from agent.doors import Store
 from sessiond.errors import Broken, Unavailable
 from tests.contract.conftest import SmallDisk
@@ -161,6 +162,7 @@ def save_and_fill_for_ever(store: DiskStore, disk: SmallDisk) -> None:
 def test_a_full_disk_does_not_keep_an_agent_from_starting(disk: SmallDisk) -> None:
     DiskStore(disk.place).save("vote", b"1")
     disk.fill()
+    prepare_state_dir(disk.place)
     assert DiskStore(disk.place).load("vote") == b"1"
 
 
