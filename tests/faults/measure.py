@@ -5,7 +5,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -103,6 +103,11 @@ class Goal:
             yield "a listener was dropped"
         yield from shown.shared
 
+    def is_only_late(self, shown: Shown) -> bool:
+        """Tell whether nothing was missed but times."""
+        timeless = replace(self, silence=None, gap=None, recovery=None)
+        return bool(self.missed(shown)) and not timeless.missed(shown)
+
     @property
     def text(self) -> str:
         """The goal in a few words, for the table."""
@@ -148,8 +153,16 @@ class Case:
 
 
 def hold(case: Case, folder: Path) -> None:
-    """Play a case once and fail unless it holds."""
-    case.judge(case.play(folder))
+    """Fail unless a case holds.
+
+    Its goals for time are 95th percentiles: what misses nothing but such a goal is
+    played once more, since two misses in a row are no accident (1 in 400).
+    """
+    shown = case.play(folder)
+    if case.goal.is_only_late(shown):
+        (folder / "2").mkdir()
+        shown = case.play(folder / "2")
+    case.judge(shown)
 
 
 # --- from raw material to figures --------------------------------------------------

@@ -12,6 +12,7 @@ from tests.faults.measure import (
     Goal,
     Shown,
     highest_term,
+    hold,
     kills_in,
     recovered_at,
     shared_in,
@@ -78,13 +79,15 @@ def test_a_listener_that_gets_no_more_hears_silence() -> None:
     assert silence_of(heard, until=5.0) == 4.0
 
 
-def shown(silence: float = 0.0, recovery: float | None = 1.0) -> Shown:
+def shown(
+    silence: float = 0.0, recovery: float | None = 1.0, switches: int = 1
+) -> Shown:
     return Shown(
         silence=Seconds(silence),
         gap=Seconds(0.2),
         dropped=False,
         recovery=None if recovery is None else Seconds(recovery),
-        switches=1,
+        switches=switches,
         terms=1,
         kills=1,
         shared=(),
@@ -135,3 +138,31 @@ def test_a_case_is_one_line_of_the_page_and_replaces_its_older_one(
     assert "**no**: 0 of 1" in rows[0]
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
+
+
+@pytest.mark.parametrize(
+    ("silences", "switches", "plays", "holds"),
+    [
+        ((0.0,), 1, 1, True),
+        ((0.5, 0.0), 1, 2, True),
+        ((0.5, 0.5), 1, 2, False),
+        ((0.5,), 2, 1, False),
+    ],
+)
+def test_a_case_that_is_only_late_is_played_once_more(
+    tmp_path: Path, silences: tuple[float, ...], switches: int, plays: int, holds: bool
+) -> None:
+    left = list(silences)
+    folders: list[Path] = []
+
+    def play(folder: Path) -> Shown:
+        folders.append(folder)
+        return shown(silence=left.pop(0), switches=switches)
+
+    case = Case(row="1", fault="x", goal=Goal(silence=0.0, switches=1), play=play)
+    try:
+        hold(case, tmp_path)
+        held = True
+    except AssertionError:
+        held = False
+    assert (held, len(set(folders))) == (holds, plays)
