@@ -16,7 +16,7 @@ from sessiond.core.jackgraph import JackGraph, Wire
 from sessiond.errors import Unavailable
 from sessiond.units import Frames, Hertz, PortName
 from tests.contract.conftest import Jackd, Rings, descriptors, threads
-from tests.support.eventually import aeventually
+from tests.support.eventually import aeventually, asteadily
 from tests.support.fakes import FakeJack, FakeJackServer
 
 WIRE = Wire(PortName("system:capture_1"), PortName("system:playback_1"))
@@ -425,3 +425,21 @@ async def test_a_client_that_takes_no_part_yet_is_refused_once_and_wired_when_it
         await holds(wanted_again, 2)
         await real_jack.connect(ends)
         assert ends in (await there(real_jack)).wires
+
+
+@pytest.mark.real
+async def test_jacks_own_clock_goes_on_while_it_runs_and_stands_still_with_it(
+    jackd: Jackd, real_jack: JackDoor
+) -> None:
+    jackd.start()
+    first = (await there(real_jack)).frame
+
+    async def goes_on() -> bool:
+        return (await there(real_jack)).frame > first
+
+    await holds(goes_on, 2)
+    jackd.pause()
+    stood = (await there(real_jack)).frame
+    await asteadily(lambda: True, during=0.3)
+    assert (await there(real_jack)).frame == stood
+    jackd.resume()
