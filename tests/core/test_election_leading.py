@@ -231,6 +231,21 @@ def test_who_ordered_a_hand_over_does_not_stand_against_its_heir() -> None:
     assert bench.state.persisted.voted_for == BOB
 
 
+def test_who_made_way_goes_on_when_its_heir_never_comes() -> None:
+    bench = leader(*THREE)
+    bench.feed(el.SourceAccepted())
+    bench.feed(el.HandoverRequested(request=3, to=BOB))
+    ask = el.VoteRequest(
+        term=Term(bench.state.term + 1), presence=bench.presence(), sent_at=bench.now
+    )
+    bench.hear(BOB, ask)
+    bench.wait(2.0)
+    assert bench.state.source.yielding
+    bench.wait(2.0)
+    assert bench.asked(el.PreVoteRequest)[-1].presence.carrying
+    assert bench.why() is el.Why.CARRIES_ON
+
+
 @pytest.mark.parametrize("to", [ALICE, DAVE])
 def test_a_hand_over_to_nobody_able_is_refused(to: HostName) -> None:
     bench = leader(*THREE)

@@ -318,6 +318,19 @@ def planned_handover(play: Play) -> None:
     play.expect_silence(hot=0, cold=0.5)
 
 
+def lost_heir(play: Play) -> None:
+    play.form(4, 5)
+    name, heir = play.on_air.name, play.standby
+    rest = [other for other in play.others(name) if other != heir]
+    play.world.ask_handover(name, heir)
+    play.run(play.some(0.0, 0.1))
+    # One other is left to tell; a majority is not.
+    for dead in (heir, *rest[1:]):
+        play.world.kill(dead, play.random.choice(("all", "power")))
+    play.run(15.0)
+    play.expect_silence(hot=8.0, cold=8.0)
+
+
 def stop(play: Play) -> None:
     play.form(2, 5)
     world, name = play.world, play.on_air.name
@@ -372,6 +385,8 @@ ROWS = {
     "18": Row(title="disk full, then the broadcaster dies", script=disk_full),
     "20": Row(title="5 % loss, 50 ms jitter, 10 min", script=bad_wifi),
     "handover": Row(title="planned hand-over", script=planned_handover),
+    "lost-heir": Row(title="a hand-over's heir dies, and a majority",
+                     script=lost_heir),
     "stop": Row(title="stopped, and created again", script=stop),
     "25": Row(title="anything at all", script=bad_wifi),
 }  # fmt: skip

@@ -69,11 +69,16 @@ def stand_at(state: ElectionState, document: StampedSpec, now: Seconds) -> Secon
 def sound(
     state: ElectionState, document: StampedSpec, now: Seconds, *, by_order: bool
 ) -> Outcome:
-    """Open a pre-vote round."""
+    """Open a pre-vote round.
+
+    Whoever made way for another, and stands now because that one never came, means to
+    go on with its source after all.
+    """
     ballot = state.ballots + 1
     ends = Seconds(now + timers(state).ballot)
     mode = Sounding(ballot=ballot, ends=ends, by_order=by_order)
-    state = replace(state, mode=mode, ballots=ballot)
+    source = replace(state.source, yielding=False)
+    state = replace(state, mode=mode, ballots=ballot, source=source)
     request = PreVoteRequest(
         term=state.term,
         presence=presence(state, now),
