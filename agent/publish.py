@@ -13,14 +13,16 @@ from agent.bell import TurnBell
 from agent.host import Host, no_session
 from agent.membership import Membership
 from agent.roster import Roster
+from sessiond.core.argv import link_client
 from sessiond.core.conditions import Condition
 from sessiond.core.election import Liveness
 from sessiond.core.judge_paths import is_stalled, link_conditions, mount_conditions
+from sessiond.core.linkstats import LinkSeen
 from sessiond.core.mixmatrix import MixReport
 from sessiond.core.onair import MountSeen
 from sessiond.core.overview import overview
 from sessiond.core.plan import on_air, source_name
-from sessiond.core.procstates import named
+from sessiond.core.procstates import Running, named
 from sessiond.core.sourcing import SourceReport, SourceState
 from sessiond.core.spec import MountSpec
 from sessiond.core.stamped import StampedSpec
@@ -36,7 +38,7 @@ from sessiond.core.status import (
     StripLevel,
 )
 from sessiond.errors import SessiondError, Unavailable
-from sessiond.units import Frames, Hertz, HostName, Seconds
+from sessiond.units import Frames, Hertz, HostName, ProcName, Seconds
 
 REPORT_WITHIN: Final = Seconds(0.8)
 # A watcher sees levels move; more often would only flicker.
@@ -210,7 +212,7 @@ class Publisher:
             ends.append(
                 LinkEnd(
                     peer=peer,
-                    state=seen.state(now) if seen else LinkState.DOWN,
+                    state=self._link_state(peer, seen, now),
                     rtt_ms=self._round_trip(peer),
                     latency_ms=self._latency(peer, now),
                     glitches_per_min=seen.glitches_per_min(now) if seen else 0,
@@ -218,6 +220,15 @@ class Publisher:
                 )
             )
         return tuple(ends)
+
+    def _link_state(
+        self, peer: HostName, seen: LinkSeen | None, now: Seconds
+    ) -> LinkState:
+        """Return a link's state; one that JACK has under another name is not up."""
+        state = self._host.lifecycles.get(ProcName(link_client(peer)))
+        if seen is None:
+            return LinkState.DOWN
+        return seen.state(now) if isinstance(state, Running) else LinkState.CONNECTING
 
     def _latency(self, peer: HostName, now: Seconds) -> float | None:
         """Return how late the peer's sound is here: its queue, and half the round trip.
