@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Final
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection as grpc_reflection
 
 from sessiond.errors import Unavailable
@@ -23,6 +22,7 @@ from sessiond.wire.address import (
 from sessiond.wire.api import AgentApi
 from sessiond.wire.channel import LARGEST_MESSAGE
 from sessiond.wire.gate import MOST_CALLS, Gate
+from sessiond.wire.health_service import health_handlers
 from sessiond.wire.peer_api import PeerApi
 from sessiond.wire.servicing import Handlers, OnFault, agent_handlers, peer_handlers
 
@@ -52,8 +52,6 @@ SERVER_OPTIONS: Final = MappingProxyType(
 # Each listener's; an idle one takes 11 KiB and a descriptor. Hundreds of hosts have
 # one each, and a thousand strangers still leave room.
 MOST_CONNECTIONS: Final = 2048
-
-_HEALTH_SERVICE: Final = "grpc.health.v1.Health"
 
 
 class Server:
@@ -124,7 +122,8 @@ async def open_server(
     server = grpc.aio.server(
         options=tuple(options.items()), maximum_concurrent_rpcs=MOST_CALLS
     )
-    await _add_services(server, served, reflection=reflection)
+    served.append(health_handlers([handlers.service for handlers in served], gate))
+    _add_services(server, served, reflection=reflection)
     try:
         addresses = tuple(_bind(server, address) for address in wanted)
     except Unavailable:
@@ -135,18 +134,13 @@ async def open_server(
     return Server(server, addresses, sockets)
 
 
-async def _add_services(
+def _add_services(
     server: grpc.aio.Server, served: Sequence[Handlers], *, reflection: bool
 ) -> None:
     server.add_generic_rpc_handlers(tuple(handlers.generic() for handlers in served))
-    names = [handlers.service for handlers in served]
-    # The stubs don't know the servicer for asyncio.
-    answers = health.aio.HealthServicer()  # type: ignore[attr-defined]
-    for name in names:
-        await answers.set(name, health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(answers, server)
     if reflection:
-        listed = (*names, _HEALTH_SERVICE, grpc_reflection.SERVICE_NAME)
+        names = (handlers.service for handlers in served)
+        listed = (*names, grpc_reflection.SERVICE_NAME)
         grpc_reflection.enable_server_reflection(listed, server)
 
 

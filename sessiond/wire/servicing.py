@@ -72,9 +72,9 @@ class _Answers:
                     content = await self._gate.request(context)
                     return encode(await answer(decode(method.request, content)))
             except SessiondError as e:
-                _end(context, e)
+                end(context, e)
             except Exception as e:  # noqa: BLE001  the rim: a bug has been reported
-                _end(context, self._fault(method.path, e))
+                end(context, self._fault(method.path, e))
             # With a code that is not OK, gRPC sends no answer.
             return b""
 
@@ -100,9 +100,9 @@ class _Answers:
                         if isinstance(values, AsyncGenerator):
                             await values.aclose()
             except SessiondError as e:
-                _end(context, e)
+                end(context, e)
             except Exception as e:  # noqa: BLE001  the rim, as above
-                _end(context, self._fault(method.path, e))
+                end(context, self._fault(method.path, e))
 
         handler = grpc.stream_stream_rpc_method_handler(handle)
         self.handlers.by_name[method.name] = handler
@@ -114,7 +114,7 @@ class _Answers:
         )
 
 
-def _end(context: Context, error: SessiondError) -> None:
+def end(context: Context, error: SessiondError) -> None:
     """Have the call end with this error.
 
     Not by `abort`: its exception and the call hold each other, and the server with

@@ -7,11 +7,14 @@ from functools import partial
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Seconds
 from sessiond.wire import server as server_module
-from sessiond.wire.gate import MOST_FROM_ONE, Gate
+from sessiond.wire.address import parse_address
+from sessiond.wire.channel import open_channel
+from sessiond.wire.gate import MOST_CALLS, MOST_FROM_ONE, Gate
 from sessiond.wire.peer_client import PeerClient
 from sessiond.wire.server import open_server
 from tests.support.eventually import aeventually
@@ -69,6 +72,40 @@ async def _answers(where: str) -> bool:
         return await answers(where)
     except Unavailable:
         return False
+
+
+@pytest.mark.parametrize("method", ["Check", "Watch"])
+async def test_health_can_not_be_asked_for_to_keep_others_out(
+    dialled: Dial, method: str
+) -> None:
+    async with listening("127.0.0.1:0", "[::1]:0") as server:
+        tcp, tcp6 = server.addresses
+        path = f"/grpc.health.v1.Health/{method}"
+        calls = b"".join(call(path, 1 + 2 * n) for n in range(STREAMS))
+        for _ in range(2 * MOST_CALLS // STREAMS):
+            dialled(tcp, GREETING + calls)
+        await aeventually(partial(_answers, tcp6), within=5)
+
+
+async def test_who_watches_health_is_told_and_told_no_more() -> None:
+    async with listening("127.0.0.1:0") as server:
+        channel = open_channel(parse_address(server.addresses[0]))
+        stub = health_pb2_grpc.HealthStub(channel)
+        for service, status in (
+            ("", health_pb2.HealthCheckResponse.SERVING),
+            ("nothing", health_pb2.HealthCheckResponse.SERVICE_UNKNOWN),
+        ):
+            watching = stub.Watch(health_pb2.HealthCheckRequest(service=service))
+            assert (await watching.read()).status == status
+            watching.cancel()
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            await stub.Check(health_pb2.HealthCheckRequest(service="nothing"))
+        assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+        with pytest.raises(grpc.aio.AioRpcError, match="no HealthCheckRequest"):
+            await channel.unary_unary("/grpc.health.v1.Health/Check", bytes, bytes)(
+                b"\xff"
+            )
+        await channel.close(None)
 
 
 async def test_a_call_without_a_request_is_refused() -> None:
