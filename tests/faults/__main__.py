@@ -5,7 +5,8 @@
 A row is a number with its letter (``9b``), or with its variant (``"3 hot"``); without
 one, all are played. Each goes into the table of docs/reliability.md; `--dry` only
 prints it, `--logs` keeps what the hosts wrote. With `--kept` the runs of earlier
-sittings count too. Needs root and the programs that the tests need.
+sittings count too, and `--runs 0` only writes them down. Needs root and the programs
+that the tests need.
 """
 
 import argparse
@@ -83,6 +84,8 @@ def main() -> None:
                 keep(asked.kept, case, runs[-1])
             sys.stdout.write(f"{case.row}, run {number + 1}: {runs[-1]}\n")
             sys.stdout.flush()
+        if not runs:
+            continue
         line = line_of(case, runs)
         sys.stdout.write(" | ".join(line) + "\n")
         if not asked.dry:
