@@ -42,7 +42,7 @@ class LinkSeen:
 
     Attributes:
         packets: Received since the peer last started; None before the first count.
-        moved: When the count last grew as audio does, on the monotonic clock.
+        moved: When packets that were played last came, as audio does; monotonic.
         told: When the last statistics came, on the monotonic clock.
         held: How many packets the queue holds back; None before the first count.
         glitches: Packets that came too late or too early, as JackTrip counts them:
@@ -102,21 +102,26 @@ def _read_line(seen: LinkSeen, line: str, now: Seconds) -> LinkSeen:
     if found := _MISMATCH.search(line):
         return replace(seen, mismatch=f"{found['what'].lower()} {found['n']}")
     if found := _STATS.search(line):
-        total = int(found["total"])
-        before = seen.packets or 0
-        # A smaller total is the count of a peer that started anew.
-        grown = total - before if total >= before else total
+        total, glitches = int(found["total"]), int(found["under"]) + int(found["over"])
+        # Packets may arrive and none of them be played: an automatic queue after an
+        # outage (tried: 375 a second for four seconds, each too late).
+        played = _grown(total, seen.packets or 0) - _grown(
+            glitches, seen.glitches[-1][1] if seen.glitches else 0
+        )
         return replace(
             seen,
             packets=total,
             told=now,
             held=int(found["held"]),
-            moved=now if grown > TRICKLE else seen.moved,
-            glitches=_noted(
-                seen.glitches, int(found["under"]) + int(found["over"]), now
-            ),
+            moved=now if played > TRICKLE else seen.moved,
+            glitches=_noted(seen.glitches, glitches, now),
         )
     return seen
+
+
+def _grown(total: int, before: int) -> int:
+    """Return how many are new; a smaller total is that of a peer that began anew."""
+    return total - before if total >= before else total
 
 
 def _noted(

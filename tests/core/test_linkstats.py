@@ -121,6 +121,15 @@ def test_a_trickle_of_packets_is_no_sound(grown: int, moved: int) -> None:
     assert told(WAITING + HEARD, *STATS, trickle).moved == at(moved)
 
 
+def test_packets_that_all_come_too_late_are_no_sound() -> None:
+    """So an automatic queue was, for four seconds after a cut of five."""
+    late = STATS[1].replace("recv: 22/0", "recv: 182/0")
+    seen = told(WAITING + HEARD, STATS[0], late)
+    assert (seen.packets, seen.moved) == (385, at(1))
+    half = STATS[1].replace("recv: 22/0", "recv: 91/0")
+    assert told(WAITING + HEARD, STATS[0], half).moved == at(2)
+
+
 def test_a_peer_that_started_anew_counts_from_nothing() -> None:
     seen = told(WAITING + HEARD, *STATS, *KILLED, ANEW)
     assert (seen.packets, seen.moved) == (173, at(7))
