@@ -119,7 +119,7 @@ class Goal:
         if self.gap is not None:
             yield f"bytes again ≤ {self.gap:g} s"
         if self.recovery is not None:
-            yield f"primary held again ≤ {self.recovery:g} s"
+            yield f"recovery ≤ {self.recovery:g} s"
         if self.kept:
             yield "same source"
         if self.switches is not None:

@@ -29,7 +29,7 @@ HOT = Case(
 )
 COLD = Case(
     row="3 cold",
-    fault="the same, cold standby",
+    fault="every process of the broadcaster kill -9, cold standby",
     # Without a fallback Icecast sends its listeners away.
     goal=Goal(recovery=3.5, switches=1, may_drop=True),
     play=partial(play, standby="cold"),

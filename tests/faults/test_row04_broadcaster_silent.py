@@ -29,7 +29,7 @@ HOT = Case(
 )
 COLD = Case(
     row="4 cold",
-    fault="the same, cold standby",
+    fault="broadcaster silent: its port off the switch, cold standby",
     # Without a fallback Icecast sends its listeners away.
     goal=Goal(recovery=5.0, switches=1, may_drop=True),
     play=partial(play, standby="cold"),
