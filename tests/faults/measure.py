@@ -17,6 +17,10 @@ from tests.support.ear import Heard, play_out
 # and its arrival is noted to the millisecond.
 _INAUDIBLE: Final = Seconds(0.02)
 
+# A row's one run in the tests may be on a machine that is busy with much else; `make
+# faults`, which plays it many times, judges by the goal itself.
+_SLACK: Final = 1.5
+
 # Icecast 2.4.4's log, level 3: a source asks, is refused, goes; a command comes.
 _ASKS: Final = re.compile(r'Source logging in at mountpoint "([^"]+)"')
 _REFUSED: Final = re.compile(r"Mountpoint (\S+) in use")
@@ -76,26 +80,27 @@ class Goal:
     kept: bool = False
     may_drop: bool = False
 
-    def missed(self, shown: Shown) -> tuple[str, ...]:
-        """Return a sentence for everything that was not met; empty is good."""
-        return tuple(self._missed(shown))
+    def missed(self, shown: Shown, slack: float = 1.0) -> tuple[str, ...]:
+        """Return a sentence for everything that was not met; empty is good.
 
-    def _missed(self, shown: Shown) -> Iterator[str]:
+        Args:
+            shown: What came of the fault.
+            slack: How many times longer than asked everything may take.
+        """
+        return tuple(self._missed(shown, slack))
+
+    def _missed(self, shown: Shown, slack: float) -> Iterator[str]:
+        took = shown.recovery or 0.0
         limits = (
-            (f"{shown.silence:.2f} s of silence", shown.silence, self.silence),
-            (f"{shown.gap:.1f} s without bytes", shown.gap, self.gap),
-            (
-                f"recovery in {shown.recovery or 0:.2f} s",
-                shown.recovery or 0.0,
-                self.recovery,
-            ),
-            (f"{shown.switches} switches", shown.switches, self.switches),
-            (f"{shown.terms} new terms", shown.terms, self.terms),
-            (f"{shown.kills} killsource commands", shown.kills, self.kills),
+            (f"{shown.silence:.2f} s of silence", shown.silence, self.silence, slack),
+            (f"{shown.gap:.1f} s without bytes", shown.gap, self.gap, slack),
+            (f"recovery in {took:.2f} s", took, self.recovery, slack),
+            (f"{shown.switches} switches", shown.switches, self.switches, 1.0),
+            (f"{shown.terms} new terms", shown.terms, self.terms, 1.0),
+            (f"{shown.kills} killsource commands", shown.kills, self.kills, 1.0),
         )
-        for words, found, limit in limits:
-            # Two sounds that join exactly are never counted so to the millisecond.
-            if limit is not None and found > limit + _INAUDIBLE:
+        for words, found, limit, times in limits:
+            if limit is not None and found > limit * times + _INAUDIBLE:
                 yield f"{words}, not {limit:g}"
         if self.kept and shown.recovery is not None:
             yield "the primary mount got another source"
@@ -147,8 +152,8 @@ class Case:
     also: str = ""
 
     def judge(self, shown: Shown) -> None:
-        """Fail unless what was shown is what must show."""
-        missed = self.goal.missed(shown)
+        """Fail unless what was shown is what must show, on a busy machine."""
+        missed = self.goal.missed(shown, _SLACK)
         assert not missed, f"row {self.row}: {'; '.join(missed)}; {shown}"
 
 

@@ -114,6 +114,13 @@ def test_runs_are_kept_for_another_sitting_and_judged_anew(tmp_path: Path) -> No
     assert kept(tmp_path / "none", strict) == []
 
 
+def test_a_busy_machine_may_take_longer_but_not_switch_more() -> None:
+    goal = Goal(recovery=1.0, switches=0)
+    assert len(goal.missed(shown(recovery=1.4))) == 2
+    assert len(goal.missed(shown(recovery=1.4), slack=1.5)) == 1
+    assert Goal(silence=0.0).missed(shown(0.1), slack=1.5)
+
+
 def test_a_spread_is_median_percentile_and_maximum() -> None:
     assert spread([], 1) == ""
     assert spread([3.0], 1) == "3.0 / 3.0 / 3.0"
