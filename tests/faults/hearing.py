@@ -24,7 +24,7 @@ _BEFORE: Final = Seconds(1.0)
 
 
 def silent_until(
-    one: LabHost, other: LabHost, breaks: Callable[[], None], seconds: float = 8.0
+    one: LabHost, other: LabHost, breaks: Callable[[], None], seconds: float = 5.0
 ) -> Seconds:
     """Break a link and return how long until both hosts hear each other for good.
 

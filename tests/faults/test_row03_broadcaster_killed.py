@@ -27,6 +27,7 @@ HOT = Case(
     goal=Goal(silence=0.0, recovery=3.0, switches=1),
     play=partial(play, standby="hot"),
 )
+# Not in a test of its own: tests/system/test_takeover.py plays it.
 COLD = Case(
     row="3 cold",
     fault="every process of the broadcaster kill -9, cold standby",
@@ -41,7 +42,3 @@ def test_hot_a_killed_broadcaster_is_replaced_within_3_s_without_silence(
     tmp_path: Path,
 ) -> None:
     hold(HOT, tmp_path)
-
-
-def test_cold_a_killed_broadcaster_is_replaced_within_3_5_s(tmp_path: Path) -> None:
-    hold(COLD, tmp_path)
