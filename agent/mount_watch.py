@@ -63,7 +63,7 @@ class MountWatch:
         self._listeners = {self._primary: self._listener(self._primary)}
         self._stream_starts: dict[MountPath, str] = {}
         self._stalled: dict[MountPath, str | None] = {}
-        self._read_at = clock.now()
+        self._read_at = self._answering_since = clock.now()
         self.mounts: tuple[MountSeen, ...] | None = None
 
     def watch(self, *, closely: bool, everywhere: bool = False) -> None:
@@ -90,6 +90,7 @@ class MountWatch:
             self.mounts,
             path=path,
             now=self._clock.now(),
+            answering_since=self._answering_since,
         )
         return self._remembered(path, seen)
 
@@ -148,7 +149,10 @@ class MountWatch:
         rung_for = self.witnessed()
         while True:
             asked_at = self._clock.now()
+            answered = self.mounts is not None
             self.mounts = await self._look()
+            if not answered:
+                self._answering_since = self._clock.now()
             self._follow_sources(self._read_at)
             self._read_at = asked_at
             if (witnessed := self.witnessed()) != rung_for:

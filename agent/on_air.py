@@ -268,9 +268,9 @@ class OnAir:
             return [self._settle_in(doc, mount)] if self._is_new(name) and hot else []
         self._live_since.pop(name, None)
         seen = self._witnessed(mount.path)
-        if to_rescue(lead, report, seen):
-            asks = _once(self._rescued, name, seen.stream_start)
-            return [self._rescue(doc, mount)] if asks else []
+        rescues = to_rescue(lead, report, seen)
+        if rescues and _once(self._rescued, name, seen.stream_start):
+            return [self._rescue(doc, mount)]
         if report.primary.state is not SourceState.REFUSED:
             return []
         others = in_the_way(report, seen, holds_primary=self._primary_live)

@@ -86,6 +86,7 @@ def witness(
     *,
     path: MountPath,
     now: Seconds,
+    answering_since: Seconds = Seconds(0.0),
 ) -> MountWitnessed:
     """Return what this host can swear to about a mount.
 
@@ -94,6 +95,8 @@ def witness(
         mounts: Icecast's present status; None when Icecast did not answer.
         path: The mount.
         now: This host's monotonic clock, seconds.
+        answering_since: When Icecast answered again after it had not: what did not
+            come before that is no silence of the mount's, but of the way to it.
 
     Returns:
         Evidence ``unknown`` while Icecast shows a source of which no listener of
@@ -105,21 +108,25 @@ def witness(
     if seen is None:
         return MountWitnessed(evidence=Evidence.FREE)
     return MountWitnessed(
-        evidence=_heard(listening, now),
+        evidence=_heard(listening, now, answering_since),
         holder=seen.holder,
         stream_start=seen.stream_start,
     )
 
 
-def _heard(listening: Listening | None, now: Seconds) -> Evidence:
+def _heard(
+    listening: Listening | None, now: Seconds, answering_since: Seconds
+) -> Evidence:
     """Return what a listener's bytes prove of a mount that has a source."""
     if listening is None or listening.state is not ListenState.OPEN:
         return Evidence.UNKNOWN
     if listening.first_at is None or listening.moved_at is None:
-        waited = now - listening.since
+        waited = now - max(listening.since, answering_since)
         return Evidence.STALLED if waited >= SILENT_SECONDS else Evidence.UNKNOWN
-    if now - listening.moved_at >= STALL_SECONDS:
+    if now - max(listening.moved_at, answering_since) >= STALL_SECONDS:
         return Evidence.STALLED
+    if now - listening.moved_at >= STALL_SECONDS:
+        return Evidence.UNKNOWN
     # A new connection to a stalled mount gets the burst too: those bytes are old.
     if listening.moved_at - listening.first_at < BURST_ENDS_SECONDS:
         return Evidence.UNKNOWN

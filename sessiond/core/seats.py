@@ -74,7 +74,7 @@ def to_rescue(lead: Leadership, report: SourceReport, seen: MountWitnessed) -> b
     The mount has stalled and its broadcaster's agent is silent too: whoever is elected
     will end that source, but a player's burst lasts only so long.
     """
-    if lead.right or report.hidden.state is not SourceState.LIVE:
+    if report.hidden.state is not SourceState.LIVE:
         return False
     if seen.evidence is not Evidence.STALLED or seen.holder is None:
         return False

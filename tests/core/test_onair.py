@@ -70,6 +70,29 @@ def test_evidence_of_a_mount_with_a_source(
     )
 
 
+@pytest.mark.parametrize(
+    ("heard", "answering_since", "evidence"),
+    [
+        (listening(first_at=1, moved_at=5), 8.5, Evidence.UNKNOWN),
+        (listening(first_at=1, moved_at=5), 8.0, Evidence.STALLED),
+        (listening(first_at=1, moved_at=9.5), 9.0, Evidence.PROGRESSING),
+        (listening(since=1), 6.0, Evidence.UNKNOWN),
+        (listening(since=1), 5.0, Evidence.STALLED),
+    ],
+)
+def test_silence_counts_only_while_icecast_answers(
+    heard: Listening, answering_since: float, evidence: Evidence
+) -> None:
+    seen = witness(
+        heard,
+        (SEEN,),
+        path=PATH,
+        now=Seconds(10),
+        answering_since=Seconds(answering_since),
+    )
+    assert seen.evidence is evidence
+
+
 def test_a_standbys_label_is_no_holders() -> None:
     tag = TAG.replace("role=leader", "role=standby")
     stray = MountSeen(path=PATH, description=tag, stream_start="t1")

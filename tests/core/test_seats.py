@@ -125,7 +125,7 @@ GONE = replace(led(), liveness={ALICE: Liveness.SUSPECT})
         (GONE, LIVE, Evidence.PROGRESSING, HELD, False),
         (GONE, LIVE, Evidence.STALLED, None, False),
         (led(), LIVE, Evidence.STALLED, HELD, False),
-        (replace(GONE, right=True), LIVE, Evidence.STALLED, HELD, False),
+        (replace(GONE, right=True), LIVE, Evidence.STALLED, HELD, True),
     ],
 )
 def test_the_standby_rescues_listeners_of_a_silent_mount_whose_host_is_silent_too(
