@@ -73,10 +73,14 @@ class MountAdmin:
 
     async def end_source(
         self, doc: StampedSpec, mount: MountSpec, stream_start: str
-    ) -> None:
-        """End the source of a mount that was judged by its ``stream_start``."""
+    ) -> bool:
+        """End the source of a mount that was judged by its ``stream_start``.
+
+        Returns:
+            False when it is worth trying again.
+        """
         if doc.station is None:
-            return
+            return False
         user, password = self._credentials(doc, mount)
         call = self._door.kill_source(
             doc.station,
@@ -85,8 +89,10 @@ class MountAdmin:
             password=password,
             stream_start=stream_start,
         )
-        if await self._asked("source.ended", mount, call):
+        ended = await self._asked("source.ended", mount, call)
+        if ended:
             _log.warning("source.ended", mount=mount.path, stream_start=stream_start)
+        return ended or bool(self._host.station_denied)
 
     async def join_seats(self, doc: StampedSpec, mount: MountSpec) -> None:
         """Make the hidden mount the fallback of the mount that was just taken.

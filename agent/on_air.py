@@ -102,7 +102,7 @@ class OnAir:
         self._grants: dict[tuple[ProcName, Seat], int] = {}
         self._live_since: dict[ProcName, Seconds] = {}
         self._rescued: dict[ProcName, str | None] = {}
-        self._ended: dict[ProcName, str | None] = {}
+        self._ended: dict[ProcName, str] = {}
         self._revoked: set[tuple[ProcName, Seat]] = set()
         self._primary_live = False
         self._looked_first = False
@@ -127,7 +127,7 @@ class OnAir:
         if names is None:
             return
         for gone in self.reports.keys() - names:
-            del self.reports[gone]
+            self._forget(gone)
         before = self._states()
         if doc is not None and doc.spec.mounts:
             await self._steer_sources(lead, doc, names)
@@ -208,7 +208,11 @@ class OnAir:
                 )
         except SessiondError:
             # It is starting or ending; its process tells which.
-            self.reports.pop(name, None)
+            self._forget(name)
+
+    def _forget(self, name: ProcName) -> None:
+        self.reports.pop(name, None)
+        self._live_since.pop(name, None)
 
     async def _steer_hidden(
         self, mount: MountSpec, lead: Leadership, doc: StampedSpec
@@ -268,17 +272,18 @@ class OnAir:
             return [self._settle_in(doc, mount)] if self._is_new(name) and hot else []
         self._live_since.pop(name, None)
         seen = self._witnessed(mount.path)
-        rescues = to_rescue(lead, report, seen)
-        if rescues and _once(self._rescued, name, seen.stream_start):
+        rescued = name in self._rescued and self._rescued[name] == seen.stream_start
+        if to_rescue(lead, report, seen) and not rescued:
+            self._rescued[name] = seen.stream_start
             return [self._rescue(doc, mount)]
         if report.primary.state is not SourceState.REFUSED:
             return []
         others = in_the_way(report, seen, holds_primary=self._primary_live)
         start = lead.fence if first else others
         # Once: a source that comes after it may be our own.
-        if start is None or not _once(self._ended, name, start):
+        if start is None or self._ended.get(name) == start:
             return []
-        return [self._admin.end_source(doc, mount, start)]
+        return [self._end_source(doc, mount, start)]
 
     def _is_new(self, name: ProcName) -> bool:
         """Tell whether a source that is live was not so at the last look."""
@@ -290,6 +295,10 @@ class OnAir:
     async def _rescue(self, doc: StampedSpec, mount: MountSpec) -> None:
         await self._admin.rescue(doc, mount)
         self._moved(mount.path)
+
+    async def _end_source(self, doc: StampedSpec, mount: MountSpec, start: str) -> None:
+        if await self._admin.end_source(doc, mount, start):
+            self._ended[source_name(mount)] = start
 
     async def _settle_in(self, doc: StampedSpec, mount: MountSpec) -> None:
         """Join a mount's two seats and bring its listeners back."""
@@ -320,11 +329,3 @@ def _put(report: SourceReport | None, seat: Seat) -> SeatReport | None:
     if report is None:
         return None
     return report.primary if seat is Seat.PRIMARY else report.hidden
-
-
-def _once(done: dict[ProcName, str | None], name: ProcName, start: str | None) -> bool:
-    """Tell whether this is the first time for this stream, and remember it."""
-    if name in done and done[name] == start:
-        return False
-    done[name] = start
-    return True

@@ -226,6 +226,19 @@ async def test_what_a_silent_host_left_on_the_mounts_is_ended_once(
     assert hands.radio.mounts[MIX].stream_start == mine.stream_start
 
 
+async def test_a_source_that_could_not_be_ended_is_tried_again(hands: Hands) -> None:
+    hands.alice_falls_silent()
+    hands.bob_is_elected()
+    judged = hands.radio.mounts[MIX].stream_start
+    hands.leadership = replace(hands.leadership, fence=judged)
+    hands.radio.up = False
+    await hands.steer(2)
+    assert hands.state(MIX, Seat.PRIMARY) is SourceState.REFUSED
+    hands.radio.up = True
+    await hands.steer(2)
+    assert hands.state(MIX, Seat.PRIMARY) is SourceState.LIVE
+
+
 async def test_a_mount_that_another_feeds_is_left_alone(hands: Hands) -> None:
     hands.bob_is_elected()
     before = {path: hands.radio.mounts[path].stream_start for path in (MIX, DJ)}
