@@ -22,6 +22,7 @@ from tests.faults.measure import (
 from tests.faults.page import Run, line_of, spread, write
 from tests.support.ear import Heard
 
+NEVER = float("inf")
 ASKS = 'INFO connection/_handle_source_request Source logging in at mountpoint "/m" x'
 REFUSED = "WARN connection/source_startup Mountpoint /m in use"
 GOES = 'INFO source/source_shutdown Source from 10.77.0.1 at "/m" exiting'
@@ -154,6 +155,8 @@ def test_a_case_is_one_line_of_the_page_and_replaces_its_older_one(
         ((0.5, 0.0), 1, 2, True),
         ((0.5, 0.5), 1, 2, False),
         ((0.5,), 2, 1, False),
+        ((NEVER, 0.0), 1, 2, True),
+        ((NEVER, NEVER), 1, 2, False),
     ],
 )
 def test_a_case_that_is_only_late_is_played_once_more(
@@ -164,7 +167,9 @@ def test_a_case_that_is_only_late_is_played_once_more(
 
     def play(folder: Path) -> Shown:
         folders.append(folder)
-        return shown(silence=left.pop(0), switches=switches)
+        silence = left.pop(0)
+        assert silence < NEVER, "it did not come"
+        return shown(silence=silence, switches=switches)
 
     case = Case(row="1", fault="x", goal=Goal(silence=0.0, switches=1), play=play)
     try:

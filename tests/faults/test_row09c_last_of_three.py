@@ -45,9 +45,3 @@ def test_the_last_host_takes_over_within_8_s_and_as_standby_without_silence(
     tmp_path: Path,
 ) -> None:
     hold(STANDBY, tmp_path)
-
-
-def test_the_last_host_that_was_no_standby_takes_over_within_8_s(
-    tmp_path: Path,
-) -> None:
-    hold(THIRD, tmp_path)

@@ -16,10 +16,11 @@ MOUNTS = {"/mix.opus": ("*",), "/dj1.ogg": ("alice",), "/dj2.mp3": ("bob",)}
 WITHIN = 5.0
 
 
-@pytest.mark.parametrize("hosts", [("alice", "bob"), ("alice", "bob", "carol")])
-async def test_a_killed_broadcaster_is_replaced_on_every_mount_within_5_s(
-    jam_of: Jamming, hosts: tuple[str, ...]
+async def test_of_two_hosts_a_killed_broadcaster_is_replaced_everywhere_within_5_s(
+    jam_of: Jamming,
 ) -> None:
+    """With three: `tests/faults`, row 3."""
+    hosts = ("alice", "bob")
     jam = jam_of(*hosts)
     jam.start_all()
     file = jam.session_file(MOUNTS)
