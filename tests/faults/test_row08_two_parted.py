@@ -8,7 +8,7 @@ from tests.faults.breaking import join, part
 from tests.faults.measure import Case, Goal, Shown, hold
 from tests.faults.stage import DUO, staged
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.minutes, pytest.mark.timeout(120)]
 
 # Longer than every deadline there is: lease, adoption grace, two leases.
 APART = 15.0

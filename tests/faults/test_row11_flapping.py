@@ -7,7 +7,7 @@ import pytest
 from tests.faults.measure import Case, Goal, Shown, hold
 from tests.faults.stage import TRIO, staged
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.minutes, pytest.mark.timeout(120)]
 
 HALF = 2.0
 TIMES = 3

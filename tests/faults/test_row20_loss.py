@@ -8,7 +8,7 @@ from tests.faults.breaking import lose, lose_no_more
 from tests.faults.measure import Case, Goal, Shown, hold
 from tests.faults.stage import TRIO, staged
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.minutes, pytest.mark.timeout(120)]
 
 LOSSY = 10.0
 PERCENT = 5
