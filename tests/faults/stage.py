@@ -82,7 +82,7 @@ class Stage:
         self.seats.close()
         seated = Audience(self.jam.station, self.mounts, self.port)
         self.audience = self.seats.enter_context(seated)
-        self.held = self._on_the_air()[PRIMARY]
+        self.held = eventually(self._on_the_air, within=_WHOLE_WITHIN)[PRIMARY]
         self.first = self.held.host
         self.term = highest_term(self.logs())
         self.breaks()
