@@ -187,8 +187,10 @@ def silence_of(heard: Heard, until: float | None = None) -> Seconds:
     if not heard.chunks:
         return Seconds(float("inf"))
     played = play_out(heard)
+    # The burst may reach back to where the stream itself began, which no fault did.
+    begun = sum(span.duration for span in played.silent if span.start < _INAUDIBLE)
     ran = (time.monotonic() if until is None else until) - heard.chunks[0][0]
-    return Seconds(played.silence + max(0.0, ran - played.duration))
+    return Seconds(played.silence - begun + max(0.0, ran - played.duration))
 
 
 def switches_in(looks: Sequence[Look], path: str) -> int:
