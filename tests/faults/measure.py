@@ -174,6 +174,20 @@ def hold(case: Case, folder: Path) -> None:
     case.judge(shown)
 
 
+def hold_all(play: Callable[[Path], None], folder: Path) -> None:
+    """Fail unless several cases hold that are played on one stage; as `hold`.
+
+    Args:
+        play: Plays and judges them; what it misses is an AssertionError.
+        folder: For the stage.
+    """
+    try:
+        play(folder)
+    except AssertionError:
+        (folder / "2").mkdir()
+        play(folder / "2")
+
+
 # --- from raw material to figures --------------------------------------------------
 
 
