@@ -114,32 +114,29 @@ class MountAdmin:
 
     async def bring_back(self, doc: StampedSpec, mount: MountSpec) -> None:
         """Move the listeners of the hidden mount to the mount itself."""
-        if doc.station is None:
-            return
-        user, password = self._credentials(doc, mount)
-        call = self._door.move_listeners(
-            doc.station,
-            mount.standby_path,
-            mount.path,
-            user=user,
-            password=password,
-        )
-        await self._asked("listeners.back", mount, call)
+        way = (mount.standby_path, mount.path)
+        await self._moved("listeners.back", doc, mount, way)
 
     async def rescue(self, doc: StampedSpec, mount: MountSpec) -> None:
         """Move the listeners of a mount that has stalled to its hidden mount."""
+        way = (mount.path, mount.standby_path)
+        if await self._moved("listeners.rescued", doc, mount, way):
+            _log.warning("listeners.rescued", mount=mount.path)
+
+    async def _moved(
+        self,
+        what: str,
+        doc: StampedSpec,
+        mount: MountSpec,
+        way: tuple[MountPath, MountPath],
+    ) -> bool:
         if doc.station is None:
-            return
+            return False
         user, password = self._credentials(doc, mount)
         call = self._door.move_listeners(
-            doc.station,
-            mount.path,
-            mount.standby_path,
-            user=user,
-            password=password,
+            doc.station, *way, user=user, password=password
         )
-        if await self._asked("listeners.rescued", mount, call):
-            _log.warning("listeners.rescued", mount=mount.path)
+        return await self._asked(what, mount, call)
 
     def _credentials(self, doc: StampedSpec, mount: MountSpec) -> tuple[str, str]:
         server = doc.spec.icecast
