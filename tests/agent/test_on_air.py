@@ -220,10 +220,21 @@ async def test_what_a_silent_host_left_on_the_mounts_is_ended_once(
     await hands.steer(3)
     assert hands.state(MIX, Seat.PRIMARY) is SourceState.LIVE
     assert hands.state(DJ, Seat.PRIMARY) is SourceState.LIVE
-    # The same verdict again would meet our own source.
-    mine = hands.radio.mounts[MIX]
-    await hands.steer(2)
-    assert hands.radio.mounts[MIX].stream_start == mine.stream_start
+
+
+async def test_the_same_verdict_ends_no_second_source(
+    hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[MountPath] = []
+
+    async def kill(_: object, __: object, path: MountPath, **___: str) -> None:
+        killed.append(path)  # and at once the mount has another source
+
+    monkeypatch.setattr(FakeIcecastDoor, "kill_source", kill)
+    hands.bob_is_elected()
+    hands.leadership = replace(hands.leadership, fence="1")
+    await hands.steer(3)
+    assert killed == [MIX]
 
 
 async def test_a_source_that_could_not_be_ended_is_tried_again(hands: Hands) -> None:
