@@ -5,7 +5,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -108,11 +108,6 @@ class Goal:
             yield "a listener was dropped"
         yield from shown.shared
 
-    def is_only_late(self, shown: Shown) -> bool:
-        """Tell whether nothing was missed but times."""
-        timeless = replace(self, silence=None, gap=None, recovery=None)
-        return bool(self.missed(shown)) and not timeless.missed(shown)
-
     @property
     def text(self) -> str:
         """The goal in a few words, for the table."""
@@ -158,34 +153,8 @@ class Case:
 
 
 def hold(case: Case, folder: Path) -> None:
-    """Fail unless a case holds.
-
-    Its goals for time are 95th percentiles: a run that misses nothing but such a goal,
-    or in which something did not come in time at all, is played once more, since two
-    of them in a row are no accident (1 in 400).
-    """
-    try:
-        shown = case.play(folder)
-    except AssertionError:
-        shown = None
-    if shown is None or case.goal.is_only_late(shown):
-        (folder / "2").mkdir()
-        shown = case.play(folder / "2")
-    case.judge(shown)
-
-
-def hold_all(play: Callable[[Path], None], folder: Path) -> None:
-    """Fail unless several cases hold that are played on one stage; as `hold`.
-
-    Args:
-        play: Plays and judges them; what it misses is an AssertionError.
-        folder: For the stage.
-    """
-    try:
-        play(folder)
-    except AssertionError:
-        (folder / "2").mkdir()
-        play(folder / "2")
+    """Fail unless a case holds."""
+    case.judge(case.play(folder))
 
 
 # --- from raw material to figures --------------------------------------------------

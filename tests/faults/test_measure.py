@@ -1,5 +1,6 @@
 """What the harness makes of logs, looks and bytes."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,6 @@ from tests.faults.measure import (
 from tests.faults.page import Run, line_of, spread, write
 from tests.support.ear import Heard
 
-NEVER = float("inf")
 ASKS = 'INFO connection/_handle_source_request Source logging in at mountpoint "/m" x'
 REFUSED = "WARN connection/source_startup Mountpoint /m in use"
 GOES = 'INFO source/source_shutdown Source from 10.77.0.1 at "/m" exiting'
@@ -148,33 +148,18 @@ def test_a_case_is_one_line_of_the_page_and_replaces_its_older_one(
     assert text.endswith("\nafter\n")
 
 
-@pytest.mark.parametrize(
-    ("silences", "switches", "plays", "holds"),
-    [
-        ((0.0,), 1, 1, True),
-        ((0.5, 0.0), 1, 2, True),
-        ((0.5, 0.5), 1, 2, False),
-        ((0.5,), 2, 1, False),
-        ((NEVER, 0.0), 1, 2, True),
-        ((NEVER, NEVER), 1, 2, False),
-    ],
-)
-def test_a_case_that_is_only_late_is_played_once_more(
-    tmp_path: Path, silences: tuple[float, ...], switches: int, plays: int, holds: bool
+@pytest.mark.parametrize(("recovery", "holds"), [(1.4, True), (1.6, False)])
+def test_a_case_is_played_in_its_folder_and_judged(
+    tmp_path: Path, recovery: float, holds: bool
 ) -> None:
-    left = list(silences)
     folders: list[Path] = []
 
     def play(folder: Path) -> Shown:
         folders.append(folder)
-        silence = left.pop(0)
-        assert silence < NEVER, "it did not come"
-        return shown(silence=silence, switches=switches)
+        return shown(recovery=recovery)
 
-    case = Case(row="1", fault="x", goal=Goal(silence=0.0, switches=1), play=play)
-    try:
+    case = Case(row="1", fault="x", goal=Goal(recovery=1.0), play=play)
+    expected = nullcontext() if holds else pytest.raises(AssertionError, match="row 1")
+    with expected:
         hold(case, tmp_path)
-        held = True
-    except AssertionError:
-        held = False
-    assert (held, len(set(folders))) == (holds, plays)
+    assert folders == [tmp_path]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.breaking import signal_those
-from tests.faults.measure import Case, Goal, Shown, hold_all
+from tests.faults.measure import Case, Goal, Shown
 from tests.faults.stage import DUO, Stage, staged
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -44,14 +44,10 @@ ENCODER = Case(
 CASES = (SOURCE, ENCODER)
 
 
-def play_both(folder: Path) -> None:
-    with staged(folder, *DUO) as stage:
-        SOURCE.judge(kill(stage, "agent.source"))
-        stage.attend()
-        ENCODER.judge(kill(stage, "ffmpeg"))
-
-
 def test_a_killed_source_and_its_encoder_are_back_within_1_s_without_silence(
     tmp_path: Path,
 ) -> None:
-    hold_all(play_both, tmp_path)
+    with staged(tmp_path, *DUO) as stage:
+        SOURCE.judge(kill(stage, "agent.source"))
+        stage.attend()
+        ENCODER.judge(kill(stage, "ffmpeg"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.breaking import pids_with, signal_those
-from tests.faults.measure import Case, Goal, Shown, hold_all
+from tests.faults.measure import Case, Goal, Shown
 from tests.faults.stage import DUO, Stage, staged
 from tests.support.eventually import eventually
 
@@ -43,14 +43,10 @@ ENCODER = Case(
 CASES = (SOURCE, ENCODER)
 
 
-def play_both(folder: Path) -> None:
-    with staged(folder, *DUO) as stage:
-        SOURCE.judge(stop(stage, "agent.source"))
-        stage.attend()
-        ENCODER.judge(stop(stage, "ffmpeg"))
-
-
 def test_a_standing_source_or_encoder_is_repaired_on_its_host_within_4_s(
     tmp_path: Path,
 ) -> None:
-    hold_all(play_both, tmp_path)
+    with staged(tmp_path, *DUO) as stage:
+        SOURCE.judge(stop(stage, "agent.source"))
+        stage.attend()
+        ENCODER.judge(stop(stage, "ffmpeg"))

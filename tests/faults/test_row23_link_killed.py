@@ -9,7 +9,7 @@ import pytest
 from tests.faults.asking import running_on
 from tests.faults.breaking import signal_those
 from tests.faults.hearing import silent_until
-from tests.faults.measure import Case, Goal, Shown, hold_all
+from tests.faults.measure import Case, Goal, Shown
 from tests.faults.stage import TRIO, Stage, staged
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -56,14 +56,10 @@ STOPPED = Case(
 CASES = (KILLED, STOPPED)
 
 
-def play_both(folder: Path) -> None:
-    with staged(folder, *TRIO, standby="cold") as stage:
-        KILLED.judge(end_one_side(stage, signal.SIGKILL))
-        stage.attend()
-        STOPPED.judge(end_one_side(stage, signal.SIGTERM))
-
-
 def test_a_link_sounds_again_within_3_s_of_a_kill_or_a_stop_packet(
     tmp_path: Path,
 ) -> None:
-    hold_all(play_both, tmp_path)
+    with staged(tmp_path, *TRIO, standby="cold") as stage:
+        KILLED.judge(end_one_side(stage, signal.SIGKILL))
+        stage.attend()
+        STOPPED.judge(end_one_side(stage, signal.SIGTERM))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.asking import running_on
 from tests.faults.breaking import audio_again, signal_those
-from tests.faults.measure import Case, Goal, Shown, hold_all
+from tests.faults.measure import Case, Goal, Shown
 from tests.faults.stage import TRIO, Stage, staged
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -62,14 +62,10 @@ BROADCASTER = Case(
 CASES = (MUSICIAN, BROADCASTER)
 
 
-def play_both(folder: Path) -> None:
-    with staged(folder, *TRIO) as stage:
-        MUSICIAN.judge(kill(stage, musician=True))
-        stage.attend()
-        BROADCASTER.judge(kill(stage, musician=False))
-
-
 def test_a_host_whose_jack_died_is_part_of_the_session_again_within_5_s(
     tmp_path: Path,
 ) -> None:
-    hold_all(play_both, tmp_path)
+    with staged(tmp_path, *TRIO) as stage:
+        MUSICIAN.judge(kill(stage, musician=True))
+        stage.attend()
+        BROADCASTER.judge(kill(stage, musician=False))
