@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from sessiond.cli.arguments import FILE, json_flag
+from sessiond.cli.arguments import FILE, HOST, json_flag
 from sessiond.cli.document import as_text, doctor_document
 from sessiond.cli.files import read_secrets, read_spec, require_passwords
+from sessiond.cli.firewall import print_firewall
 from sessiond.cli.localchecks import agent_absent, local_findings
 from sessiond.cli.operator import Operator
 from sessiond.cli.plans import plan_lines, plans_document
@@ -107,15 +108,38 @@ def icecast_config(
 
 
 @click.command
+@click.option(
+    "--firewall",
+    "wants_rules",
+    is_flag=True,
+    help="Print nftables rules that let in what the session needs, and nothing else"
+    " on its links' ports.",
+)
+@click.option(
+    "--host",
+    type=HOST,
+    help="Whose rules; default: those of the host where the command runs.",
+)
 @json_flag
 @click.pass_obj
-def doctor(operator: Operator, as_json: bool) -> None:  # noqa: FBT001
+def doctor(
+    operator: Operator,
+    wants_rules: bool,  # noqa: FBT001
+    host: str | None,
+    as_json: bool,  # noqa: FBT001
+) -> None:
     """Check this host and say how to cure what is wrong.
 
     \b
     Example:
       sessiond doctor
+      sessiond doctor --firewall | sudo nft -f -
     """  # noqa: D301
+    if wants_rules:
+        print_firewall(operator, host, as_json=as_json)
+        return
+    if host is not None:
+        raise Refused("--host names whose firewall is meant.", "Add --firewall.")
     try:
         asked: tuple[Finding, ...] = operator.ask(lambda agent: agent.doctor())
         absent = None

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sessiond.core.conditions import Condition
+from sessiond.core.firewall import Firewall
 from sessiond.core.spec import SessionSpec
 from sessiond.core.specwriter import format_spec
 from sessiond.core.stamped import Stamp, StampedSpec
@@ -107,6 +108,28 @@ def doctor_document(findings: Iterable[Finding]) -> Document:
         for finding in findings
     ]
     return {"findings": found}
+
+
+def firewall_document(wall: Firewall) -> Document:
+    """Return ``doctor --firewall --json``; an empty list of addresses means any."""
+    openings = [
+        {
+            "protocol": opening.protocol,
+            "port": opening.port,
+            "from": list(opening.sources),
+            "to": list(opening.destinations),
+            "why": opening.why,
+        }
+        for opening in wall.openings
+    ]
+    return {
+        "host": wall.host,
+        "session": wall.document.spec.name if wall.document else None,
+        "stamp": _stamp(wall.document.stamp) if wall.document else None,
+        "openings": openings,
+        "closed_udp_ports": list(wall.closed),
+        "notes": list(wall.notes),
+    }
 
 
 def _plain(value: object) -> object:
