@@ -67,14 +67,14 @@ class Table:
 
     def wrong(
         self,
-        key: str,
+        key: str | None,
         reason: str,
         suggestion: str = "",
         *,
         item: str | int | None = None,
     ) -> None:
-        """Note a mistake at this key, or at one item of its value."""
-        where = (*self._place, key) if key else self._place
+        """Note a mistake at this key or one item of its value; None: at the table."""
+        where = self._place if key is None else (*self._place, key)
         place = where if item is None else (*where, item)
         self._report.add(place, where, reason, suggestion)
 

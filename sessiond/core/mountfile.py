@@ -66,7 +66,7 @@ def read_mounts(
         if file:
             files[mount.path] = file
     if len(mounts) > MOST_MOUNTS:
-        tables[MOST_MOUNTS].wrong("", f"a session has at most {MOST_MOUNTS} mounts")
+        tables[MOST_MOUNTS].wrong(None, f"a session has at most {MOST_MOUNTS} mounts")
     return tuple(mounts), files
 
 

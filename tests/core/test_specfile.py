@@ -433,3 +433,9 @@ def test_specs_differ_when_files_do() -> None:
     assert parse_spec(HEAD.replace("jam", "jim")).spec == replace(
         spec, name=SessionName("jim")
     )
+
+
+def test_a_key_without_a_name_is_named_too() -> None:
+    mistake = only_mistake(f"'' = 1\n{HEAD}")
+    assert (mistake.line, mistake.where) == (1, '""')
+    assert mistake.reason == "there is no such key here"
