@@ -1,7 +1,6 @@
 """What an agent answers other agents: `PeerApi` on this host's state."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from agent.bell import TurnBell
 from agent.doors import WallClock
@@ -11,10 +10,9 @@ from agent.membership import Membership
 from agent.publish import Publisher
 from agent.records import save_secrets, set_muted
 from agent.roster import Roster
-from sessiond.core.amend import checked
 from sessiond.core.election import DocumentOffer, Message
 from sessiond.core.settle import FIRST_STAMP
-from sessiond.core.specfile import MOST_HOSTS
+from sessiond.core.soundness import require_sound
 from sessiond.core.stamped import Secrets
 from sessiond.core.status import HostStatus
 from sessiond.errors import Refused
@@ -26,9 +24,6 @@ from sessiond.wire.peer_messages import (
     PeerEnvelope,
     WallSeconds,
 )
-
-# The hosts that a session may have, and as many that are about to leave it.
-MOST_MEMBERS: Final = 2 * MOST_HOSTS
 
 
 class Peering:
@@ -135,6 +130,7 @@ class Peering:
         """
         membership = self._membership()
         if membership is not None and membership.name == envelope.session:
+            _require_sound(envelope)
             return membership
         if membership is not None and not membership.is_over:
             raise Refused(
@@ -146,24 +142,11 @@ class Peering:
                 f"The owner of {self._host.name} has left {envelope.session}.",
                 f"Run `sessiond resume` on {self._host.name} to let it come back.",
             )
-        invited = [m for m in envelope.messages if self._is_invited(m)]
-        if not invited:
+        if not any(map(self._is_invited, envelope.messages)):
             raise Refused(f"{self._host.name} is not in {envelope.session}.")
-        for message in invited:
-            self._require_sound(message, envelope.session)
+        _require_sound(envelope)
         self._host.consented = True
         return await self._join(SessionName(envelope.session))
-
-    def _require_sound(self, message: Message, session: str) -> None:
-        """Refuse an invitation to what no session file could say."""
-        if not isinstance(message, DocumentOffer):
-            return
-        document = message.document
-        spec = checked(document.spec)
-        if spec.name != session:
-            raise Refused(f"The document is of {spec.name}, not of {session}.")
-        if len(document.members) > MOST_MEMBERS:
-            raise Refused(f"{spec.name} has more than {MOST_MEMBERS} members.")
 
     def _is_invited(self, message: Message) -> bool:
         if not isinstance(message, DocumentOffer) or message.document.stopped:
@@ -182,3 +165,15 @@ class Peering:
             f"{envelope.sender_name} ({envelope.sender_id[:8]}) is no member of "
             f"{membership.name}."
         )
+
+
+def _require_sound(envelope: PeerEnvelope) -> None:
+    """Refuse documents that no leader of this session could have stamped."""
+    for message in envelope.messages:
+        if not isinstance(message, DocumentOffer):
+            continue
+        document = message.document
+        require_sound(document)
+        if document.spec.name != envelope.session:
+            of = document.spec.name
+            raise Refused(f"The document is of {of}, not of {envelope.session}.")

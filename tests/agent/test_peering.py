@@ -7,9 +7,18 @@ import pytest
 from agent.lines import MOST_FAILURES
 from sessiond.core.election import DocumentOffer, Hello, Message, Presence
 from sessiond.core.settle import first_document
+from sessiond.core.spec import LinkSettings
 from sessiond.core.stamped import Member, Secrets, Stamp, StampedSpec
 from sessiond.errors import Refused
-from sessiond.units import Address, HostId, HostName, Seconds, SessionName, Term
+from sessiond.units import (
+    Address,
+    HostId,
+    HostName,
+    Seconds,
+    SessionName,
+    Term,
+    UdpPort,
+)
 from sessiond.wire.peer_messages import (
     ConsiderRequest,
     PeerEnvelope,
@@ -102,7 +111,7 @@ OF_ANOTHER = replace(jam(), name=OTHER)
         (replace(offered(ALICE, BOB), spec=OF_ANOTHER), "is of other, not of jam"),
         (
             replace(offered(ALICE, BOB), members=(Member(name=ALICE), *MANY)),
-            "more than 400 members",
+            "none of a leader's",
         ),
     ],
 )
@@ -115,6 +124,21 @@ async def test_an_invitation_to_what_no_file_could_say_is_refused(
             await alice.peering.tell(envelope(offer(doc)))
         assert alice.sessions.current() is None
         assert alice.host.lifecycles == {}
+
+
+async def test_a_member_can_offer_nothing_that_no_leader_stamps() -> None:
+    """What a plan is made of is checked each time, not only with the invitation."""
+    async with band() as opened:
+        alice = await invited(opened)
+        before = alice.document
+        newer = replace(offered(ALICE, BOB), stamp=Stamp(Term(9), 9))
+        endless = replace(jam(), links=LinkSettings(channels=2**53 - 1))
+        with pytest.raises(Refused, match="can't be as it is asked for"):
+            await alice.peering.tell(envelope(offer(replace(newer, spec=endless))))
+        astray = replace(newer.links[0], udp_port=UdpPort(22))
+        with pytest.raises(Refused, match="none of a leader's"):
+            await alice.peering.tell(envelope(offer(replace(newer, links=(astray,)))))
+        assert alice.document == before
 
 
 async def test_nobody_hears_of_hosts_that_are_no_members() -> None:

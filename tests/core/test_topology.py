@@ -193,3 +193,11 @@ def test_adding_a_host_moves_nobody(count: int, topology: TopologyChoice) -> Non
         hubs(session(names, topology=topology), leader, standby),
     )
     assert {x for x in fewer if (x.a, x.b) in staying} <= set(more)
+
+
+def test_a_host_whose_every_port_is_busy_is_linked_all_the_same() -> None:
+    every = frozenset(UdpPort(port) for port in range(FIRST_PORT, LAST_PORT + 1))
+    wanted, members = frozenset({(ALICE, BOB)}), (Member(name=ALICE), Member(name=BOB))
+    once = settle_links(wanted, members, (), {BOB: every})
+    assert [link.udp_port for link in once] == [FIRST_PORT]
+    assert settle_links(wanted, members, once, {BOB: every}) == once

@@ -1,0 +1,61 @@
+"""Whether a document that somebody sent could be a leader's.
+
+The border (`wire.bounds`) knows single values; here they have to fit together. A plan
+is made of a document as it is: numbers that no session file could say would become
+argument lists, port names without end and processes of one name.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from sessiond.core import namerules as rules
+from sessiond.core.amend import checked
+from sessiond.core.specfile import MOST_HOSTS
+from sessiond.core.stamped import LinkPort, StampedSpec
+from sessiond.core.topology import FIRST_PORT, LAST_PORT
+from sessiond.errors import Refused
+
+# The hosts that a session may have, and as many that are about to leave it.
+MOST_MEMBERS: Final = 2 * MOST_HOSTS
+
+
+def require_sound(document: StampedSpec) -> None:
+    """Let a document pass that a leader could have stamped.
+
+    Raises:
+        Refused: No leader stamps this; the hint lists what is wrong with it.
+    """
+    checked(document.spec)
+    if faults := tuple(_faults(document)):
+        raise Refused(
+            f"The document of {document.spec.name} is none of a leader's.",
+            "\n".join(faults[:MOST_HOSTS]),
+        )
+
+
+def _faults(document: StampedSpec) -> Iterator[str]:
+    names = [member.name for member in document.members]
+    if len(names) > MOST_MEMBERS:
+        yield f"It has more than {MOST_MEMBERS} members."
+    if len(set(names)) < len(names):
+        yield "Two of its members have one name."
+    for member in document.members:
+        if member.address is not None and not rules.ADDRESS.accepts(member.address):
+            yield f"{member.name} has the address {member.address!r}."
+    yield from _link_faults(document.links)
+    station = document.station
+    if station is not None:
+        if not rules.INTERNET_HOST.accepts(station.address):
+            yield f"Its station has the address {station.address[:48]!r}."
+        if not 0 < station.port < 65536:
+            yield f"Its station has the port {station.port}."
+
+
+def _link_faults(links: tuple[LinkPort, ...]) -> Iterator[str]:
+    if len({(link.a, link.b) for link in links}) < len(links):
+        yield "Two of its links join the same hosts."
+    for link in links:
+        if link.a >= link.b or link.peer_of(link.server) is None:
+            yield f"Its link of {link.a} and {link.b} has {link.server} as server."
+        if not FIRST_PORT <= link.udp_port <= LAST_PORT:
+            yield f"Its link of {link.a} and {link.b} has the port {link.udp_port}."

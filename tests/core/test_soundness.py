@@ -1,0 +1,61 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessiond.core.soundness import MOST_MEMBERS, require_sound
+from sessiond.core.spec import LinkSettings
+from sessiond.core.stamped import LinkPort, Member, StampedSpec, Station
+from sessiond.errors import Refused
+from sessiond.units import Address, HostName, UdpPort
+from tests.core.examples import ALICE, BOB, CAROL, document, hosts, session
+
+GOOD = document()
+MANY = tuple(Member(name=HostName(f"h{n}")) for n in range(MOST_MEMBERS + 1))
+
+
+def link(
+    a: HostName = ALICE, b: HostName = BOB, port: int = 4464, server: HostName = ALICE
+) -> LinkPort:
+    return LinkPort(a=a, b=b, udp_port=UdpPort(port), server=server)
+
+
+def at(address: str) -> StampedSpec:
+    member = Member(name=ALICE, address=Address(address))
+    return replace(GOOD, members=(member, *GOOD.members[1:]))
+
+
+@given(st.integers(1, 9))
+def test_what_a_leader_settles_is_sound(count: int) -> None:
+    require_sound(document(session(hosts(count))))
+
+
+@pytest.mark.parametrize(
+    ("doc", "why"),
+    [
+        (replace(GOOD, members=MANY), "more than 400 members"),
+        (replace(GOOD, members=(Member(name=BOB),) * 2), "have one name"),
+        (at("-J:7700"), "alice has the address"),
+        (at("alice:99999"), "alice has the address"),
+        (replace(GOOD, links=(link(), link(port=4465))), "join the same hosts"),
+        (replace(GOOD, links=(link(a=BOB, b=ALICE),)), "has alice as server"),
+        (replace(GOOD, links=(link(server=CAROL),)), "has carol as server"),
+        (replace(GOOD, links=(link(port=22),)), "has the port 22"),
+        (replace(GOOD, links=(link(port=5465),)), "has the port 5465"),
+        (replace(GOOD, station=Station(address="-x", port=8000)), "'-x'"),
+        (replace(GOOD, station=Station(address="a", port=0)), "has the port 0"),
+    ],
+)
+def test_what_no_leader_settles_is_refused(doc: StampedSpec, why: str) -> None:
+    with pytest.raises(Refused) as refused:
+        require_sound(doc)
+    assert why in refused.value.hint
+
+
+def test_a_spec_that_no_file_could_say_is_refused_before_anything_is_made_of_it() -> (
+    None
+):
+    endless = session(links=LinkSettings(channels=2**53 - 1))
+    with pytest.raises(Refused, match="can't be as it is asked for"):
+        require_sound(replace(GOOD, spec=endless))
