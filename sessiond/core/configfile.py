@@ -134,8 +134,8 @@ _DEVICE: Final = TextRule(
 )
 _PORT_NAME: Final = TextRule(
     accepts=lambda text: (
-        len(text.encode()) <= _LONGEST_PORT
-        and is_printable(text)
+        is_printable(text)  # first: half a surrogate pair has no encoding
+        and len(text.encode()) <= _LONGEST_PORT
         and _PORT.fullmatch(text)
     ),
     must='a JACK port such as "system:capture_1"',
