@@ -5,9 +5,10 @@ others (settled links, passwords) is done.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import structlog
 
@@ -32,11 +33,12 @@ from sessiond.core.election import (
 )
 from sessiond.core.facts import HostFacts
 from sessiond.core.seats import may_take_over
-from sessiond.core.settle import settle
+from sessiond.core.settle import Identities, identified, settle
 from sessiond.core.stamped import Member, Secrets, StampedSpec, Station
 from sessiond.errors import SessiondError, Unavailable
 from sessiond.units import (
     Address,
+    Certificate,
     HostId,
     HostName,
     MountPath,
@@ -307,8 +309,9 @@ class Membership:
 
     def settled(self, doc: StampedSpec) -> StampedSpec:
         """Return the document with members and links as they should be now."""
-        lead = self.elector.leadership
-        return settle(doc, self.found(), leader=lead.leader, standby=lead.standby)
+        lead, found = self.elector.leadership, self.found()
+        doc = identified(doc, unproven({n: found[n] for n in found if _is_new(doc, n)}))
+        return settle(doc, found, leader=lead.leader, standby=lead.standby)
 
     async def _settle(self, doc: StampedSpec) -> None:
         """Stamp members and links as they should be now, if they are not."""
@@ -401,6 +404,17 @@ def _needs_secrets(doc: StampedSpec, name: HostName) -> bool:
     """Tell whether a member may feed the mounts, or runs the station."""
     station = doc.station.host if doc.station else None
     return name in doc.spec.preference or name == station
+
+
+def unproven(found: Mapping[HostName, HostFacts]) -> Identities:
+    """Return the ids that hosts say they have; certificates are not looked at yet."""
+    none = cast("Certificate", None)
+    return {name: (facts.id, none) for name, facts in found.items()}
+
+
+def _is_new(doc: StampedSpec, name: HostName) -> bool:
+    member = doc.member(name)
+    return member is None or member.id is None
 
 
 def _fits(member: Member, found: Found) -> bool:

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from agent.adapters.icecast import IcecastDoor
 from agent.fitness import require_fit, require_station
 from agent.host import Host, no_session
-from agent.membership import Membership
+from agent.membership import Membership, unproven
 from agent.records import drop_conflict, save_secrets
 from agent.roster import Found, Roster
 from sessiond.core.amend import checked, with_gain, without_host
@@ -74,7 +74,7 @@ class Operator:
         await self._consider(first_document(spec, {}, None), found)
         station, passwords = await self._station(spec, passwords)
         facts = {name: one.facts for name, one in found.items()}
-        document = first_document(spec, facts, station)
+        document = first_document(spec, facts, station, identities=unproven(facts))
         save_secrets(self._host, spec.name, passwords)
         self._host.consented = True
         joined = await self._join(spec.name)
@@ -291,6 +291,7 @@ class Operator:
             source=passwords.source or old.source,
             admin=passwords.admin or old.admin,
             relay=old.relay,
+            join=old.join,
             mounts={path: word for path, word in mounts.items() if word},
         )
 

@@ -6,7 +6,13 @@ HostName = NewType("HostName", str)
 """A host's label, unique within a session: ``^[a-z0-9][a-z0-9-]{0,31}$``."""
 
 HostId = NewType("HostId", str)
-"""A host's identity: 32 hexadecimal digits made at its agent's first start."""
+"""An identity: the first 32 hexadecimal digits of its public key's SHA-256."""
+
+Certificate = NewType("Certificate", str)
+"""One X.509 certificate as PEM text; nothing before or after it."""
+
+TokenId = NewType("TokenId", str)
+"""The public half of an invitation: ``^[hov][0-9a-f]{24}$``."""
 
 SessionName = NewType("SessionName", str)
 """``^[a-z0-9][a-z0-9-]{0,47}$``."""

@@ -1,16 +1,28 @@
 """What a leader adds to a spec: who the members are, and how they are linked.
 
 Pure and idempotent: a leader stamps the result only when it differs.
+
+What a host says of itself never gives it a member's place: facts tell only where the
+holder of a known id is. An id and its certificate come into a document together, by a
+join (`admitting`), or by an acquaintance of hosts of one studio, whose `identities` an
+operator's agent hands to the functions here.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from sessiond.core.facts import HostFacts
 from sessiond.core.spec import HostRef, SessionSpec
 from sessiond.core.stamped import LinkPort, Member, Stamp, StampedSpec, Station
 from sessiond.core.topology import hubs, pairs, settle_links
-from sessiond.units import HostName, Term
+from sessiond.units import Certificate, HostId, HostName, Term
+
+Identities = Mapping[HostName, tuple[HostId, Certificate]]
+"""Hosts whose certificates this agent has seen proven, by name."""
+
+NOBODY: Final[Identities] = MappingProxyType({})
 
 FIRST_STAMP = Stamp(Term(0), 0)
 """Stands where a document has not been stamped yet."""
@@ -20,6 +32,8 @@ def first_document(
     spec: SessionSpec,
     found: Mapping[HostName, HostFacts],
     station: Station | None,
+    *,
+    identities: Identities = NOBODY,
 ) -> StampedSpec:
     """Return the document with which a session begins, not yet stamped.
 
@@ -27,17 +41,51 @@ def first_document(
         spec: As the operator wrote it.
         found: The session's hosts that answer now, by name.
         station: Where its Icecast is; None without mounts.
+        identities: The creating host's own, and those of its studio that it knows;
+            nobody else is a voter from the start.
     """
     blank = StampedSpec(stamp=FIRST_STAMP, spec=spec, members=(), station=station)
-    return settle(blank, found, leader=None, standby=None)
+    return settle(identified(blank, identities), found, leader=None, standby=None)
 
 
-def amended(document: StampedSpec, spec: SessionSpec) -> StampedSpec:
-    """Return the document with another spec; `settle` brings the rest into line."""
+def amended(
+    document: StampedSpec, spec: SessionSpec, *, identities: Identities = NOBODY
+) -> StampedSpec:
+    """Return the document with another spec; `settle` brings the rest into line.
+
+    Args:
+        document: The running one.
+        spec: Its new spec.
+        identities: Those of hosts of the studio; they matter for hosts that are new.
+    """
     station = document.station
     if spec.icecast is not None:
         station = external_station(spec)
-    return replace(document, spec=spec, station=station)
+    return identified(replace(document, spec=spec, station=station), identities)
+
+
+def identified(document: StampedSpec, identities: Identities) -> StampedSpec:
+    """Return the document with a member for each host of its spec, known where it is.
+
+    A member keeps its id for good; only a certificate of that very id replaces its
+    certificate. One id has one place, whatever names it is known by.
+
+    Args:
+        document: As stamped.
+        identities: Proven ones; a name that is no host of the spec says nothing.
+    """
+    members = tuple(_named(ref, document) for ref in document.spec.hosts)
+    taken = {member.id for member in members}
+    told: list[Member] = []
+    for member in members:
+        host, certificate = identities.get(member.name, (None, None))
+        is_new = member.id is None and host not in taken
+        if host is not None and (is_new or host == member.id):
+            told.append(replace(member, id=host, certificate=certificate))
+            taken.add(host)
+        else:
+            told.append(member)
+    return replace(document, members=tuple(told))
 
 
 def external_station(spec: SessionSpec) -> Station | None:
@@ -64,7 +112,9 @@ def settle(
         standby: The present standby: a star's other hub.
     """
     spec = document.spec
-    members = tuple(_member(ref, document, found.get(ref.name)) for ref in spec.hosts)
+    members = tuple(
+        _located(_named(ref, document), found.get(ref.name)) for ref in spec.hosts
+    )
     busy = {name: facts.busy_ports for name, facts in found.items()}
     links: tuple[LinkPort, ...] = settle_links(
         pairs(spec, hubs(spec, leader, standby)), members, document.links, busy
@@ -72,8 +122,11 @@ def settle(
     return replace(document, members=members, links=links)
 
 
-def _member(ref: HostRef, document: StampedSpec, facts: HostFacts | None) -> Member:
-    known = document.member(ref.name) or Member(name=ref.name, address=ref.address)
-    if facts is None or (known.id is not None and facts.id != known.id):
-        return known
-    return replace(known, id=facts.id, address=facts.address, reachable=facts.reachable)
+def _named(ref: HostRef, document: StampedSpec) -> Member:
+    return document.member(ref.name) or Member(name=ref.name, address=ref.address)
+
+
+def _located(member: Member, facts: HostFacts | None) -> Member:
+    if facts is None or facts.id != member.id:
+        return member
+    return replace(member, address=facts.address, reachable=facts.reachable)

@@ -10,8 +10,23 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Self
 
+from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
-from sessiond.units import Address, HostId, HostName, MountPath, Term, UdpPort
+from sessiond.units import (
+    Address,
+    Certificate,
+    HostId,
+    HostName,
+    MountPath,
+    Term,
+    TokenId,
+    UdpPort,
+)
+
+# Each costs every member some 700 bytes of the document; a band's crew is a few.
+MOST_PEOPLE: Final = 64
+# Joins within one quarter of an hour, which is as long as an invitation lives.
+MOST_USED: Final = 64
 
 _STAMP: Final = re.compile(r"([0-9]+)\.([0-9]+)(?:\+([0-9]+))?")
 
@@ -48,12 +63,34 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A host of the session as it was found; id and address None until it was."""
+    """A host of the session.
+
+    Attributes:
+        id: Whose place this is; None until a host of that name has joined.
+        address: Where it was last heard, or the operator's word for it.
+        certificate: Proves the id; every connection is checked against it.
+    """
 
     name: HostName
     id: HostId | None = None
     address: Address | None = None
     reachable: bool = True
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who may look on or operate from a computer of their own.
+
+    Attributes:
+        label: What `sessiond remove` calls them; one a session.
+        role: OPERATOR or VIEWER; any other gives no right at all.
+    """
+
+    label: str
+    id: HostId
+    certificate: Certificate
+    role: Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +129,9 @@ class StampedSpec:
         links: One a linked pair; stays as long as the link does.
         stopped: True once the operator stopped the session.
         voters: Who elects the leader, at most seven, best rank first; the election
-            settles them, one change a stamp.
+            settles them, one change a stamp. Only a member with an id votes.
+        people: Who belongs besides the members.
+        used: Tokens that somebody joined with, until they would expire anyway.
     """
 
     stamp: Stamp
@@ -102,6 +141,8 @@ class StampedSpec:
     station: Station | None = None
     stopped: bool = False
     voters: tuple[HostName, ...] = ()
+    people: tuple[Person, ...] = ()
+    used: tuple[TokenId, ...] = ()
 
     def member(self, name: HostName) -> Member | None:
         """Return the member of that name, or None."""
@@ -114,10 +155,14 @@ class StampedSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """Icecast's passwords; they travel apart from the spec and never show in a repr.
+    """Icecast's passwords, and what invitations are made of; never shown in a repr.
+
+    They travel apart from the spec, to members that may broadcast.
 
     Attributes:
         mounts: A mount's own source password where it has one.
+        join: The session's join secret: base64url of 32 random bytes; empty where
+            none is known, and then nobody can be invited or let in.
     """
 
     source: str = field(default="", repr=False)
@@ -126,6 +171,7 @@ class Secrets:
     mounts: Mapping[MountPath, str] = field(
         default_factory=lambda: MappingProxyType({}), repr=False
     )
+    join: str = field(default="", repr=False)
 
     def for_mount(self, path: MountPath) -> str:
         """Return the source password of this mount."""

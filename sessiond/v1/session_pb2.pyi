@@ -324,10 +324,12 @@ class Member(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     REACHABLE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     id: _builtins.str
     address: _builtins.str
     reachable: _builtins.bool
+    certificate: _builtins.str
     def __init__(
         self,
         *,
@@ -335,21 +337,54 @@ class Member(_message.Message):
         id: _builtins.str | None = ...,
         address: _builtins.str | None = ...,
         reachable: _builtins.bool = ...,
+        certificate: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "id", b"id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_certificate", b"_certificate", "_id", b"_id", "address", b"address", "certificate", b"certificate", "id", b"id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "id", b"id", "name", b"name", "reachable", b"reachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_certificate", b"_certificate", "_id", b"_id", "address", b"address", "certificate", b"certificate", "id", b"id", "name", b"name", "reachable", b"reachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
+    _WhichOneofReturnType__certificate: _TypeAlias = _typing.Literal["certificate"]  # noqa: Y015
+    _WhichOneofArgType__certificate: _TypeAlias = _typing.Literal["_certificate", b"_certificate"]  # noqa: Y015
     _WhichOneofReturnType__id: _TypeAlias = _typing.Literal["id"]  # noqa: Y015
     _WhichOneofArgType__id: _TypeAlias = _typing.Literal["_id", b"_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate) -> _WhichOneofReturnType__certificate | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__id) -> _WhichOneofReturnType__id | None: ...
 
 Global___Member: _TypeAlias = Member  # noqa: Y015
+
+@_typing.final
+class Person(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    id: _builtins.str
+    certificate: _builtins.str
+    role: _builtins.str
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        id: _builtins.str = ...,
+        certificate: _builtins.str = ...,
+        role: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "id", b"id", "label", b"label", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Person: _TypeAlias = Person  # noqa: Y015
 
 @_typing.final
 class LinkPort(_message.Message):
@@ -420,6 +455,8 @@ class StampedSpec(_message.Message):
     STATION_FIELD_NUMBER: _builtins.int
     STOPPED_FIELD_NUMBER: _builtins.int
     VOTERS_FIELD_NUMBER: _builtins.int
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
     stopped: _builtins.bool
     @_builtins.property
     def stamp(self) -> Global___Stamp: ...
@@ -433,6 +470,10 @@ class StampedSpec(_message.Message):
     def station(self) -> Global___Station: ...
     @_builtins.property
     def voters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def people(self) -> _containers.RepeatedCompositeFieldContainer[Global___Person]: ...
+    @_builtins.property
+    def used(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -443,10 +484,12 @@ class StampedSpec(_message.Message):
         station: Global___Station | None = ...,
         stopped: _builtins.bool = ...,
         voters: _abc.Iterable[_builtins.str] | None = ...,
+        people: _abc.Iterable[Global___Person] | None = ...,
+        used: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec", "stamp", b"stamp", "station", b"station"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links", "members", b"members", "spec", b"spec", "stamp", b"stamp", "station", b"station", "stopped", b"stopped", "voters", b"voters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links", "members", b"members", "people", b"people", "spec", b"spec", "stamp", b"stamp", "station", b"station", "stopped", b"stopped", "used", b"used", "voters", b"voters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -454,7 +497,7 @@ Global___StampedSpec: _TypeAlias = StampedSpec  # noqa: Y015
 
 @_typing.final
 class Secrets(_message.Message):
-    """Icecast's passwords; never part of a spec, a status or a log."""
+    """Icecast's passwords and the join secret; never part of a spec, a status or a log."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -482,9 +525,11 @@ class Secrets(_message.Message):
     ADMIN_FIELD_NUMBER: _builtins.int
     RELAY_FIELD_NUMBER: _builtins.int
     MOUNTS_FIELD_NUMBER: _builtins.int
+    JOIN_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     admin: _builtins.str
     relay: _builtins.str
+    join: _builtins.str
     @_builtins.property
     def mounts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
@@ -494,10 +539,11 @@ class Secrets(_message.Message):
         admin: _builtins.str = ...,
         relay: _builtins.str = ...,
         mounts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        join: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "mounts", b"mounts", "relay", b"relay", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "join", b"join", "mounts", b"mounts", "relay", b"relay", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

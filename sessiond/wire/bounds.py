@@ -12,13 +12,22 @@ from types import MappingProxyType
 from typing import Final
 
 from sessiond.core.spec import EVERYONE
+from sessiond.core.stamped import MOST_PEOPLE, MOST_USED
 from sessiond.errors import Refused
 
 # The longest true text is a doctor's sentence or a plan's line; 1 MiB bounds the rest.
 LONGEST_TEXT: Final = 4096
 
+# A proof has 32 bytes, a nonce 16.
+LONGEST_BYTES: Final = 64
+
 # Hundreds of hosts are meant to fit; a mesh of 64 has 2,016 links.
 MOST_ITEMS: Final = 4096
+
+# What each member keeps and sends on with every document.
+MOST_OF: Final[Mapping[str, int]] = MappingProxyType(
+    {"StampedSpec.people": MOST_PEOPLE, "StampedSpec.used": MOST_USED}
+)
 
 # As much of a wrong text as tells it apart.
 LONGEST_SHOWN: Final = 48
@@ -28,6 +37,12 @@ LARGEST_INT: Final = 2**53 - 1
 _LAST_PORT: Final = 65535
 
 _HOST_NAME: Final = r"[a-z0-9][a-z0-9-]{0,31}"
+# Thirty lines are below 2 KiB, and a P-256 certificate of ours has ten. Exactly one:
+# whatever stands in a list of roots is trusted.
+_CERTIFICATE: Final = (
+    r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/]{1,64}={0,2}\n){1,30}"
+    r"-----END CERTIFICATE-----\n?"
+)
 _ADDRESS: Final = r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):[0-9]{1,5}"
 
 # Keys are NewTypes' names: that is what remains of them at run time.
@@ -46,6 +61,8 @@ _PATTERNS: Final[Mapping[str, tuple[str, re.Pattern[str]]]] = MappingProxyType(
         ),
         "ProcName": ("a proc name", re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")),
         "Address": ("HOST:PORT", re.compile(_ADDRESS)),
+        "Certificate": ("a certificate", re.compile(_CERTIFICATE)),
+        "TokenId": ("an invitation's id", re.compile(r"[hov][0-9a-f]{24}")),
     }
 )
 
@@ -82,6 +99,17 @@ def text_check(where: str, type_name: str) -> Check:
     return name if type_name in _PATTERNS else free
 
 
+def bytes_check(where: str) -> Check:
+    """Return the check of bytes that no name or number stands for."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, bytes) or len(value) > LONGEST_BYTES:
+            raise Refused(f"{where} is longer than {LONGEST_BYTES} bytes.")
+        return value
+
+    return check
+
+
 def int_check(where: str, type_name: str) -> Check:
     """Return the check of a whole number: never negative on the wire."""
     largest = _LAST_PORT if type_name == "UdpPort" else LARGEST_INT
@@ -109,5 +137,6 @@ def float_check(where: str, type_name: str) -> Check:
 
 def count_check(where: str, count: int) -> None:
     """Refuse a list or table that is longer than any true one."""
-    if count > MOST_ITEMS:
-        raise Refused(f"{where} has more than {MOST_ITEMS} entries.")
+    most = MOST_OF.get(where, MOST_ITEMS)
+    if count > most:
+        raise Refused(f"{where} has more than {most} entries.")

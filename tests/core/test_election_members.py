@@ -12,7 +12,7 @@ from sessiond.core.election.members import (
     ranking,
 )
 from sessiond.core.spec import BroadcastSettings
-from sessiond.core.stamped import Station
+from sessiond.core.stamped import Member, StampedSpec, Station
 from sessiond.units import HostName
 from tests.core.electing import ALICE, BOB, CAROL, DAVE, THREE, Bench, stamped
 
@@ -47,6 +47,50 @@ def test_voters_change_one_at_a_time_and_only_as_members_come_and_go() -> None:
     assert added == NINE[:7]
     assert next_voters(replace(document, voters=added)) == added
     assert next_voters(replace(document, voters=NINE[2:])) == NINE[2:]
+
+
+def waiting_for(document: StampedSpec, *names: HostName) -> StampedSpec:
+    """Return the document as it was before these hosts joined."""
+    members = tuple(
+        Member(name=m.name) if m.name in names else m for m in document.members
+    )
+    return replace(document, members=members)
+
+
+def test_who_has_not_joined_does_not_vote() -> None:
+    document = waiting_for(stamped(*NINE), NINE[0], NINE[3])
+    assert first_voters(document) == (*NINE[1:3], *NINE[4:])
+
+
+def test_who_joins_votes_with_the_next_stamp() -> None:
+    begun = replace(waiting_for(stamped(*THREE), BOB, CAROL), voters=(ALICE,))
+    assert next_voters(begun) == (ALICE,)
+    joined = replace(stamped(*THREE), voters=(ALICE,))
+    assert next_voters(waiting_for(joined, CAROL)) == (ALICE, BOB)
+    assert next_voters(waiting_for(joined, BOB)) == (ALICE, CAROL)
+    assert next_voters(joined) == (ALICE, BOB)
+
+
+def test_a_voter_whose_place_is_empty_again_votes_no_more() -> None:
+    document = waiting_for(stamped(*THREE), BOB)
+    assert next_voters(document) == (ALICE, CAROL)
+
+
+def test_the_last_voter_goes_only_once_there_is_another() -> None:
+    document = replace(stamped(BOB), voters=(ALICE,))
+    assert next_voters(waiting_for(document, BOB)) == (ALICE,)
+    assert next_voters(document) == (ALICE, BOB)
+    assert next_voters(replace(document, voters=(ALICE, BOB))) == (BOB,)
+
+
+def test_nobody_waits_for_a_host_that_has_not_joined() -> None:
+    document = replace(stamped(*THREE), voters=(CAROL,))
+    there = Bench(CAROL, document)
+    assert fit(there.state, document, ALICE, there.now)
+    alone = waiting_for(document, ALICE, BOB)
+    bench = Bench(CAROL, alone)
+    assert not fit(bench.state, alone, ALICE, bench.now)
+    assert ranking(bench.state, alone, bench.now) == (CAROL, ALICE, BOB)
 
 
 def test_a_dropped_voter_is_still_written_to() -> None:

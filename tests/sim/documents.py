@@ -12,9 +12,14 @@ from sessiond.core.spec import (
     StandbyMode,
 )
 from sessiond.core.stamped import Member, Stamp, StampedSpec
-from sessiond.units import HostName, Kbps, MountPath, SessionName, Term
+from sessiond.units import HostId, HostName, Kbps, MountPath, SessionName, Term
 
 SESSION = SessionName("jam")
+
+
+def member(name: HostName) -> Member:
+    """Return a host that has joined."""
+    return Member(name=name, id=HostId(name.encode().hex().ljust(32, "0")[:32]))
 
 
 def document(
@@ -35,7 +40,7 @@ def document(
         broadcast=BroadcastSettings(network=network, never=never, standby=standby),
         mounts=(mix,) if mounts else (),
     )
-    members = tuple(Member(name=name) for name in names)
+    members = tuple(map(member, names))
     return StampedSpec(stamp=Stamp(Term(0), 0), spec=spec, members=members)
 
 
@@ -49,4 +54,4 @@ def edited(old: StampedSpec, change: int) -> StampedSpec:
 def with_members(old: StampedSpec, names: tuple[HostName, ...]) -> StampedSpec:
     """Return the document for other members."""
     spec = replace(old.spec, hosts=tuple(HostRef(name=name) for name in names))
-    return replace(old, spec=spec, members=tuple(Member(name=n) for n in names))
+    return replace(old, spec=spec, members=tuple(map(member, names)))

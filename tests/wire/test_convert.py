@@ -2,6 +2,7 @@
 
 import math
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from google.protobuf.message import Message
@@ -11,18 +12,21 @@ from hypothesis import strategies as st
 from sessiond.core.election.messages import Hello, Presence
 from sessiond.core.facts import HostFacts
 from sessiond.core.namerules import HOST_NAME, SESSION_NAME
+from sessiond.core.roles import Role
 from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
-from sessiond.core.stamped import LinkPort, Secrets, Stamp, StampedSpec
+from sessiond.core.stamped import LinkPort, Member, Person, Secrets, Stamp, StampedSpec
 from sessiond.core.status import AudioStatus, ClockStatus, HostStatus, Verdict
 from sessiond.errors import Refused
 from sessiond.units import (
     Address,
+    Certificate,
     HostId,
     HostName,
     MountPath,
     Seconds,
     SessionName,
     Term,
+    TokenId,
     UdpPort,
 )
 from sessiond.v1 import (
@@ -108,7 +112,9 @@ def test_what_an_older_sender_leaves_out_has_its_default() -> None:
 
 
 def test_secrets_are_carried_exactly() -> None:
-    secrets = Secrets(source='a"b\n#@^% -', admin="-x", mounts={MIX: "ünï\0"})
+    secrets = Secrets(
+        source='a"b\n#@^% -', admin="-x", mounts={MIX: "ünï\0"}, join="A-_"
+    )
     assert decode(Secrets, encode(secrets)) == secrets
 
 
@@ -200,6 +206,76 @@ def test_what_is_no_value_is_refused_by_name(
     known = TRAVELLERS[cls.__name__]
     with pytest.raises(Refused, match=says):
         from_wire(known, message)
+
+
+LINES = "A" * 64 + "\n"
+
+
+def pem(body: str) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("body", ["QQ==\n", LINES * 30, LINES * 9 + "A=\n"])
+def test_a_certificate_is_carried_exactly(body: str) -> None:
+    member = Member(name=ALICE, id=ID, certificate=Certificate(pem(body)))
+    assert decode(Member, encode(member)) == member
+    assert len(pem(body)) <= 2048
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        pem(""),
+        pem(LINES * 31),
+        pem("A" * 65 + "\n"),
+        pem("A-A\n"),
+        pem("A"),
+        pem(LINES) * 2,
+        pem(LINES) + "x",
+        " " + pem(LINES),
+        pem(LINES).replace("CERTIFICATE", "EC PRIVATE KEY"),
+        pem(LINES).replace("\n", "\r\n"),
+    ],
+)
+def test_anything_but_one_certificate_is_refused(text: str) -> None:
+    message = session_pb2.Member(name="alice", id=ID, certificate=text)
+    with pytest.raises(Refused, match=r"Member\.certificate is not a certificate"):
+        from_wire(Member, message)
+
+
+@pytest.mark.parametrize("text", ["", "h", "x" + "0" * 24, "h" + "0" * 25, "h*"])
+def test_only_an_invitations_id_is_used(text: str) -> None:
+    message = session_pb2.StampedSpec(used=[text])
+    message.stamp.SetInParent()
+    message.spec.name = "jam"
+    message.spec.topology = "auto"
+    with pytest.raises(Refused, match=r"StampedSpec\.used is not an invitation's id"):
+        from_wire(StampedSpec, message)
+
+
+@pytest.mark.parametrize("what", ["people", "used"])
+def test_a_document_remembers_only_so_many(what: str) -> None:
+    person = Person(
+        label="Dora",
+        id=ID,
+        certificate=Certificate(pem(LINES)),
+        role=Role.VIEWER,
+    )
+    token = TokenId("h" + "0" * 24)
+    spec = SessionSpec(name=SessionName("jam"), hosts=())
+    full = StampedSpec(
+        stamp=Stamp(Term(1), 1),
+        spec=spec,
+        members=(),
+        people=(person,) * 64,
+        used=(token,) * 64,
+    )
+    assert decode(StampedSpec, encode(full)) == full
+    more = {"people": (person,) * 65, "used": (token,) * 65}[what]
+    with pytest.raises(Refused, match=rf"StampedSpec\.{what} has more than 64"):
+        decode(StampedSpec, encode(replace(full, **{what: more})))  # type: ignore[arg-type]
 
 
 def test_bytes_that_are_no_message_are_refused() -> None:

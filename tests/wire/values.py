@@ -52,6 +52,11 @@ _NAMES: Final = {
     "MountPath": r"/[A-Za-z0-9_-]{1,48}\.(ogg|opus|flac|mp3)",
     "ProcName": r"(link-[a-z0-9]{1,32}|source-[a-z0-9]{1,9}\.ogg|mixdown)",
     "Address": r"([a-z]{1,20}|192\.168\.1\.[1-9]|\[fe80::[1-9]\]):[1-9][0-9]{0,3}",
+    "Certificate": (
+        r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/]{1,64}\n){1,3}"
+        r"-----END CERTIFICATE-----\n"
+    ),
+    "TokenId": r"[hov][0-9a-f]{24}",
 }
 
 Hint = Any

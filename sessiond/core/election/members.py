@@ -62,22 +62,34 @@ def preference(document: StampedSpec) -> tuple[HostName, ...]:
     return tuple(sorted((member.name for member in document.members), key=key))
 
 
+def has_joined(document: StampedSpec, name: HostName) -> bool:
+    """Return whether a host of that name has come: the spec may name it long before."""
+    member = document.member(name)
+    return member is not None and member.id is not None
+
+
+def _joined(document: StampedSpec) -> tuple[HostName, ...]:
+    """Return the members that have joined, best first."""
+    return tuple(n for n in preference(document) if has_joined(document, n))
+
+
 def first_voters(document: StampedSpec) -> tuple[HostName, ...]:
-    """Return the voters of a new session."""
-    return preference(document)[:MOST_VOTERS]
+    """Return the voters of a new session; who has not joined is none."""
+    return _joined(document)[:MOST_VOTERS]
 
 
 def next_voters(document: StampedSpec) -> tuple[HostName, ...]:
     """Return the voters one change nearer to what they should be.
 
-    Voters are sticky: they change only when a voter is no member any more, or
-    when there is room for a member.
+    Voters are sticky: they change only when a voter is no member any more, or when
+    there is room for a member that has joined. The last voter stays until there is
+    another: a document without voters could never change again.
     """
     voters = document.voters
     for name in voters:
-        if document.member(name) is None:
+        if not has_joined(document, name) and len(voters) > 1:
             return tuple(voter for voter in voters if voter != name)
-    for name in preference(document):
+    for name in _joined(document):
         if name not in voters and len(voters) < MOST_VOTERS:
             return (*voters, name)
     return voters
@@ -181,13 +193,14 @@ def _fit(
     """Return whether this member may be expected to broadcast.
 
     A member that had no time yet to be heard is given the benefit of the doubt, or
-    a new session's hosts would all take themselves for the best.
+    a new session's hosts would all take themselves for the best. One that has not
+    joined can't be there.
     """
     if _unwanted(document, entry.name):
         return False
     new = now - state.joined_at < timers(state).suspect
     if new and entry.name != state.me and entry.name not in state.heard:
-        return True
+        return has_joined(document, entry.name)
     return entry.able and entry.liveness is Liveness.ALIVE
 
 
