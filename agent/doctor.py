@@ -5,8 +5,8 @@ import threading
 from collections.abc import Iterator
 from typing import Final
 
+from agent.adapters.executables import PACKAGES, programs
 from agent.adapters.ffmpeg import codecs
-from agent.adapters.os_procs import PACKAGES, programs
 from agent.host import Host
 from sessiond.core.spec import Codec
 from sessiond.core.status import Finding, Verdict

@@ -1,6 +1,6 @@
 """Whether this host can take part in a session at all, before anything is started."""
 
-from agent.adapters.os_procs import PACKAGES, programs
+from agent.adapters.executables import PACKAGES, programs
 from agent.host import Host
 from sessiond.core.plan import JACKD
 from sessiond.core.spec import SessionSpec

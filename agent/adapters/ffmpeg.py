@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from agent.adapters.executables import Executables
 from sessiond.core.sourcing import ENCODERS
 from sessiond.core.spec import Codec
 from sessiond.errors import Broken
@@ -30,13 +31,13 @@ async def _listed(option: str) -> frozenset[str]:
     """Return the second column of one of FFmpeg's lists: the names."""
     try:
         child = await asyncio.create_subprocess_exec(
-            *("ffmpeg", "-hide_banner", option),
+            *(Executables().of("ffmpeg"), "-hide_banner", option),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
     except OSError as e:
-        raise Broken("The program ffmpeg is missing.", "Install ffmpeg.") from e
+        raise Broken("FFmpeg can't be started.", "Install ffmpeg again.") from e
     try:
         async with asyncio.timeout(WITHIN):
             text, _ = await child.communicate()

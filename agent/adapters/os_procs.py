@@ -15,31 +15,20 @@ import asyncio
 import errno
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from agent.adapters.executables import Executables
 from agent.adapters.proc_log import ProcLog
 from agent.doors import EXIT_UNKNOWN, Bell
 from sessiond.core.proc import ProcIdentity, ProcPlan, ProcSeen
 from sessiond.errors import Broken, SessiondError, Unavailable
 from sessiond.units import ProcName
-
-PACKAGES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "jackd": "jackd2",
-        "jacktrip": "jacktrip",
-        "ffmpeg": "ffmpeg",
-        "icecast2": "icecast2",
-    }
-)
-"""The Debian package of each program that a session can need."""
 
 # Seconds between two looks at log sizes while nothing else happens.
 TRIM_EVERY: Final = 5.0
@@ -51,12 +40,6 @@ MOST_STARTS: Final = 256
 _ROOM: Final = frozenset(
     {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC}
 )
-
-
-def programs() -> Mapping[str, Path | None]:
-    """Return where each program of `PACKAGES` is; None where it is missing."""
-    found = {name: shutil.which(name) for name in PACKAGES}
-    return {name: Path(path) if path else None for name, path in found.items()}
 
 
 def argv_hash(argv: Sequence[str]) -> str:
@@ -146,10 +129,14 @@ class OsProcs:
     Args:
         log_folder: Holds one file a proc; must be there, and nobody else's.
         bell: Rung, on the event loop, when a process has ended.
+        executables: Where the programs lie; found now unless they are given.
     """
 
-    def __init__(self, log_folder: Path, bell: Bell) -> None:
+    def __init__(
+        self, log_folder: Path, bell: Bell, executables: Executables | None = None
+    ) -> None:
         self._folder = log_folder
+        self._executables = executables or Executables()
         self._bell = bell
         self._boot_id = boot_id()
         self._owned: dict[ProcName, _Owned] = {}
@@ -160,13 +147,14 @@ class OsProcs:
         """Start a process in a session of its own, its output to its log file.
 
         Raises:
-            Broken: The program is missing or may not be executed.
+            Broken: The program is missing, none of ours, or may not be executed.
             Unavailable: The system has no room for another process.
         """
+        executable = self._executables.of(plan.argv[0])
         self._clear(plan.name)
         log = self._open_log(plan.name, os.O_TRUNC)
         try:
-            pid = _start(plan, log)
+            pid = _start(plan, executable, log)
             pidfd = _watch_descriptor(pid)
         except SessiondError:
             if log is not None:
@@ -322,20 +310,19 @@ class OsProcs:
         )
 
 
-def _start(plan: ProcPlan, log: int | None) -> int:
+def _start(plan: ProcPlan, executable: str, log: int | None) -> int:
     """Return the pid of a new process; the caller owes it a `_reap`."""
     output = subprocess.DEVNULL if log is None else log
     try:
         started = subprocess.Popen(
             plan.argv,
+            executable=executable,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
             env={**os.environ, **dict(plan.env)},
         )
-    except FileNotFoundError as e:
-        raise _missing(plan.argv[0]) from e
     except OSError as e:
         if e.errno in _ROOM:
             raise _no_room(plan.name, e) from e
@@ -367,12 +354,6 @@ def _reap(pidfd: int) -> int:
         return EXIT_UNKNOWN
     exited = result.si_code == os.CLD_EXITED
     return result.si_status if exited else -result.si_status
-
-
-def _missing(program: str) -> Broken:
-    package = PACKAGES.get(Path(program).name)
-    hint = f"sudo apt install {package}" if package else "look at the PATH"
-    return Broken(f"the program {program} is missing", hint)
 
 
 def _no_room(name: str, e: OSError) -> Unavailable:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from agent.adapters.executables import Executables
 from sessiond.errors import Broken, Unavailable
 from sessiond.units import Seconds
 
@@ -40,7 +41,8 @@ _TAIL_LINES: Final = 6
 # Ties FFmpeg's life to ours. By itself it would notice our death at its next write,
 # and a new FFmpeg started before that would get another name in JACK than planned.
 # Our main thread starts it, so that the death of that thread is the process's.
-_TIED: Final = ("setpriv", "--pdeathsig", "KILL", "--")
+_TIE: Final = "setpriv"
+_TIED: Final = ("--pdeathsig", "KILL", "--")
 
 # What FFmpeg says when a person is needed, and what the person is told.
 _BROKEN_SIGNS: Final[Mapping[str, str]] = {
@@ -63,6 +65,7 @@ class Encoder:
         restarted: Called before the first chunk of each further FFmpeg.
         now: A monotonic clock.
         backoff: Waits between tries; one more failure in a row is the end.
+        executables: Where FFmpeg lies; found now unless they are given.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class Encoder:
         restarted: Callable[[], None],
         now: Now,
         backoff: tuple[Seconds, ...] = BACKOFF,
+        executables: Executables | None = None,
     ) -> None:
+        self._executables = executables or Executables()
         self._backoff = backoff
         self._argv = argv
         self._env = env
@@ -134,18 +139,16 @@ class Encoder:
             self.pid = 0
 
     async def _start(self) -> asyncio.subprocess.Process:
+        program, *arguments = self._argv
+        tie, program = map(self._executables.of, (_TIE, program))
         try:
             return await asyncio.create_subprocess_exec(
-                *(*_TIED, *self._argv),
+                *(tie, *_TIED, program, *arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env=dict(self._env),
             )
-        except FileNotFoundError as e:
-            raise Broken(
-                f"The program {_TIED[0]} is missing.", "Install util-linux."
-            ) from e
         except OSError as e:
             raise Unavailable(f"FFmpeg can't be started: {e.strerror or e}.") from e
 

@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from agent.adapters.executables import Executables
 from agent.source.encoder import Encoder
 from sessiond.errors import Broken, Unavailable
 from sessiond.units import Seconds
@@ -92,15 +94,17 @@ async def test_what_a_person_must_mend_is_not_tried_again(
         await encoder(program, Sink(), backoff=(0.01,)).run()
 
 
-async def test_a_missing_program_is_named() -> None:
+async def test_a_missing_program_is_named(tmp_path: Path) -> None:
+    (tmp_path / "setpriv").symlink_to("/usr/bin/setpriv")
     made = Encoder(
-        ("no-such-ffmpeg",),
+        ("ffmpeg",),
         os.environ,
         sink=Sink().take,
         restarted=Sink().begin,
         now=lambda: Seconds(0),
+        executables=Executables(str(tmp_path)),
     )
-    with pytest.raises(Broken, match=r"can't be started.*no-such-ffmpeg"):
+    with pytest.raises(Broken, match="the program ffmpeg is missing"):
         await made.run()
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.adapters.os_procs import MOST_STARTS, OsProcs, programs
+from agent.adapters.executables import Executables, programs
+from agent.adapters.os_procs import MOST_STARTS, OsProcs
 from agent.doors import EXIT_UNKNOWN, Bell, Procs
 from sessiond.core.proc import ProcPlan, Program, Stage
 from sessiond.errors import Broken
@@ -31,6 +32,9 @@ def plan(behaviour: Behaviour, name: ProcName = NAME) -> ProcPlan:
     )
 
 
+# As on a computer whose PATH leads nowhere: only our own interpreter is known.
+WITHOUT_ICECAST = Executables("")
+
 OpenProcs = Callable[[Bell], Procs]
 """Opens the door for another agent of the same machine."""
 
@@ -38,8 +42,8 @@ OpenProcs = Callable[[Bell], Procs]
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
 def open_procs(request: pytest.FixtureRequest, tmp_path: Path) -> OpenProcs:
     if request.param == "real":
-        return lambda bell: OsProcs(tmp_path, bell)
-    machine = FakeMachine(frozenset({"jackd-not-here"}))
+        return lambda bell: OsProcs(tmp_path, bell, WITHOUT_ICECAST)
+    machine = FakeMachine(frozenset({"icecast2"}))
     return lambda bell: FakeProcs(bell, machine, as_fakeproc)
 
 
@@ -106,8 +110,8 @@ async def test_signals_to_the_dead_and_the_unknown_are_nothing(procs: Procs) -> 
 
 
 async def test_a_missing_program_is_broken_and_leaves_nothing(procs: Procs) -> None:
-    absent = replace(plan(Behaviour()), argv=("/nowhere/jackd-not-here",))
-    with pytest.raises(Broken, match="jackd-not-here is missing"):
+    absent = replace(plan(Behaviour()), argv=("icecast2", "-c", "x"))
+    with pytest.raises(Broken, match="icecast2 is missing"):
         await procs.spawn(absent)
     assert not procs.seen()
 
@@ -323,21 +327,36 @@ async def test_a_proc_has_no_terminal_no_input_and_the_planned_environment(
 
 @pytest.mark.real
 async def test_a_file_that_is_no_program_is_broken(
-    os_procs: OsProcs, tmp_path: Path
+    rings: Rings, tmp_path: Path
 ) -> None:
-    text = tmp_path / "notes.txt"
+    text = tmp_path / "jackd"
     text.write_text("la la la")
-    with pytest.raises(Broken, match=r"notes\.txt can't be executed"):
-        await os_procs.spawn(replace(plan(Behaviour()), argv=(str(text),)))
+    text.chmod(0o755)
+    door = OsProcs(tmp_path, rings, Executables(str(tmp_path)))
+    with pytest.raises(Broken, match="jackd can't be executed"):
+        await door.spawn(replace(plan(Behaviour()), argv=("jackd",)))
+    door.close()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("program", ["sh", "/bin/sh", "./jackd", "python3", "", "-c"])
+async def test_a_program_that_is_none_of_ours_is_not_started(
+    os_procs: OsProcs, program: str
+) -> None:
+    with pytest.raises(Broken, match="is none that an agent starts"):
+        await os_procs.spawn(replace(plan(Behaviour()), argv=(program, "-c", "true")))
+    assert not os_procs.seen()
 
 
 @pytest.mark.real
 async def test_a_missing_program_names_its_package(
-    os_procs: OsProcs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    rings: Rings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    door = OsProcs(tmp_path, rings)
     with pytest.raises(Broken, match="jackd is missing") as caught:
-        await os_procs.spawn(replace(plan(Behaviour()), argv=("jackd",)))
+        await door.spawn(replace(plan(Behaviour()), argv=("jackd",)))
+    door.close()
     assert caught.value.hint == "sudo apt install jackd2"
     assert set(programs().values()) == {None}
 

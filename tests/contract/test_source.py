@@ -270,7 +270,7 @@ async def test_without_ffmpeg_it_says_so_and_ends(
         async with asyncio.timeout(15):
             assert await made.child.wait() == 4
         log = (tmp_path / "source.log").read_text()
-        assert "ffmpeg can't be started" in log
+        assert "ffmpeg is missing" in log
 
 
 async def lease(made: RealSource, *, grant: int, age: float) -> None:
