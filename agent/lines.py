@@ -10,6 +10,7 @@ from agent.roster import Roster
 from sessiond.core.clockcheck import PeerClock, peer_offset
 from sessiond.core.election import Message
 from sessiond.core.facts import HostFacts
+from sessiond.core.soundness import require_sound_offers
 from sessiond.errors import SessiondError, Unavailable
 from sessiond.units import Address, HostName, Seconds
 from sessiond.wire.peer_messages import PeerEnvelope, Timestamps, WallSeconds
@@ -60,12 +61,13 @@ class Lines:
         sent = self.envelope((message,), to, times=Timestamps(transmit=self._now()))
         try:
             reply = await self._roster.line(address).tell(sent, within=TELL_WITHIN)
+            require_sound_offers(reply.messages, self._session)
         except Unavailable:
             await self._note_failure(address)
             return ()
         except SessiondError:
-            # Refused: another agent answers at this address, or it is in another
-            # session; the member may be found elsewhere.
+            # Refused: another agent answers at this address, it is in another session,
+            # or offers what no leader stamps; the member may be found elsewhere.
             self._count_failure(address)
             return ()
         self._failures.pop(address, None)

@@ -12,7 +12,7 @@ from agent.records import save_secrets, set_muted
 from agent.roster import Roster
 from sessiond.core.election import DocumentOffer, Message
 from sessiond.core.settle import FIRST_STAMP
-from sessiond.core.soundness import require_sound
+from sessiond.core.soundness import require_sound_offers
 from sessiond.core.stamped import Secrets
 from sessiond.core.status import HostStatus
 from sessiond.errors import Refused
@@ -130,7 +130,7 @@ class Peering:
         """
         membership = self._membership()
         if membership is not None and membership.name == envelope.session:
-            _require_sound(envelope)
+            require_sound_offers(envelope.messages, envelope.session)
             return membership
         if membership is not None and not membership.is_over:
             raise Refused(
@@ -144,7 +144,7 @@ class Peering:
             )
         if not any(map(self._is_invited, envelope.messages)):
             raise Refused(f"{self._host.name} is not in {envelope.session}.")
-        _require_sound(envelope)
+        require_sound_offers(envelope.messages, envelope.session)
         self._host.consented = True
         return await self._join(SessionName(envelope.session))
 
@@ -165,15 +165,3 @@ class Peering:
             f"{envelope.sender_name} ({envelope.sender_id[:8]}) is no member of "
             f"{membership.name}."
         )
-
-
-def _require_sound(envelope: PeerEnvelope) -> None:
-    """Refuse documents that no leader of this session could have stamped."""
-    for message in envelope.messages:
-        if not isinstance(message, DocumentOffer):
-            continue
-        document = message.document
-        require_sound(document)
-        if document.spec.name != envelope.session:
-            of = document.spec.name
-            raise Refused(f"The document is of {of}, not of {envelope.session}.")

@@ -5,11 +5,12 @@ is made of a document as it is: numbers that no session file could say would bec
 argument lists, port names without end and processes of one name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from sessiond.core import namerules as rules
 from sessiond.core.amend import checked
+from sessiond.core.election import DocumentOffer, Message
 from sessiond.core.specfile import MOST_HOSTS
 from sessiond.core.stamped import LinkPort, StampedSpec
 from sessiond.core.topology import FIRST_PORT, LAST_PORT
@@ -17,6 +18,21 @@ from sessiond.errors import Refused
 
 # The hosts that a session may have, and as many that are about to leave it.
 MOST_MEMBERS: Final = 2 * MOST_HOSTS
+
+
+def require_sound_offers(messages: Iterable[Message], session: str) -> None:
+    """Let messages pass whose documents a leader of this session could have stamped.
+
+    Raises:
+        Refused: As `require_sound`, or a document is another session's.
+    """
+    for message in messages:
+        if not isinstance(message, DocumentOffer):
+            continue
+        require_sound(message.document)
+        of = message.document.spec.name
+        if of != session:
+            raise Refused(f"The document is of {of}, not of {session}.")
 
 
 def require_sound(document: StampedSpec) -> None:

@@ -4,11 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiond.core.soundness import MOST_MEMBERS, require_sound
+from sessiond.core.election import DocumentOffer, Hello, Presence
+from sessiond.core.soundness import (
+    MOST_MEMBERS,
+    require_sound,
+    require_sound_offers,
+)
 from sessiond.core.spec import LinkSettings
 from sessiond.core.stamped import LinkPort, Member, StampedSpec, Station
 from sessiond.errors import Refused
-from sessiond.units import Address, HostName, UdpPort
+from sessiond.units import Address, HostName, Term, UdpPort
 from tests.core.examples import ALICE, BOB, CAROL, document, hosts, session
 
 GOOD = document()
@@ -29,6 +34,7 @@ def at(address: str) -> StampedSpec:
 @given(st.integers(1, 9))
 def test_what_a_leader_settles_is_sound(count: int) -> None:
     require_sound(document(session(hosts(count))))
+    require_sound(document(session(hosts(count)), station=None))
 
 
 @pytest.mark.parametrize(
@@ -59,3 +65,11 @@ def test_a_spec_that_no_file_could_say_is_refused_before_anything_is_made_of_it(
     endless = session(links=LinkSettings(channels=2**53 - 1))
     with pytest.raises(Refused, match="can't be as it is asked for"):
         require_sound(replace(GOOD, spec=endless))
+
+
+def test_of_messages_only_offers_of_this_session_are_looked_at() -> None:
+    presence = Presence(stamp=GOOD.stamp)
+    offer = DocumentOffer(term=Term(1), presence=presence, document=GOOD)
+    require_sound_offers((Hello(term=Term(1), presence=presence), offer), "jam")
+    with pytest.raises(Refused, match="is of jam, not of other"):
+        require_sound_offers((offer,), "other")
