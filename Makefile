@@ -1,9 +1,9 @@
 # Short names for what a developer runs; the work is in deploy/.
 bin := .venv/bin
-unit := $(addprefix tests/,core sim wire cli agent repo support)
+unit := $(addprefix tests/,core sim wire cli agent repo support fuzz)
 real := $(addprefix tests/,contract system faults)
 
-.PHONY: check test unit real bench faults soak proto format pins
+.PHONY: check test unit fuzz real bench faults soak proto format pins
 .DEFAULT_GOAL := check
 
 .venv/installed: deploy/install deploy/constraints.txt pyproject.toml
@@ -17,6 +17,9 @@ test: ## everything: what the continuous integration runs
 
 unit: .venv/installed ## tests that start no real program
 	$(bin)/pytest -q -n 2 $(unit)
+
+fuzz: .venv/installed ## hostile messages and files: INPUTS=100000
+	FUZZ_INPUTS=$(or $(INPUTS),100000) $(bin)/pytest -q -n 0 --timeout 3600 tests/fuzz
 
 real: .venv/installed ## tests that drive the real programs
 	$(bin)/pytest -q -n 0 $(real)
