@@ -1,9 +1,13 @@
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sessiond.core.admitting import Claim, admitted, without_member
+from sessiond.core.amend import checked
 from sessiond.core.settle import first_document, settle
 from sessiond.core.spec import BroadcastSettings, HostRef
 from sessiond.core.stamped import MOST_PEOPLE, MOST_USED, Member, Person, StampedSpec
@@ -199,6 +203,56 @@ def test_no_more_join_than_the_document_can_remember() -> None:
 def test_nobody_joins_a_stopped_session() -> None:
     with pytest.raises(Refused, match="stopped"):
         admitted(document(stopped=True), claim(), NOW)
+
+
+NAMES = st.sampled_from(["alice", "bob", "carol", "dave", "erin", "Dora", "../x", ""])
+CLAIMS = st.builds(
+    claim,
+    NAMES,
+    st.sampled_from([Role.HOST, Role.OPERATOR, Role.VIEWER]),
+    st.integers(0, 3),
+    id=st.sampled_from([facts(HostName(n)).id for n in ("alice", "dave", "erin")]),
+)
+
+
+@given(st.lists(CLAIMS | NAMES, max_size=12))
+def test_whatever_is_claimed_each_id_and_each_name_has_one_place(
+    steps: list[Claim | str],
+) -> None:
+    doc = begun(ALICE)
+    for step in steps:
+        try:
+            if isinstance(step, str):
+                doc = without_member(doc, step)
+                continue
+            doc = admitted(doc, step, NOW)
+        except Refused:
+            continue
+        assert admitted(doc, step, NOW) == doc
+        assert step.token_id in doc.used
+    ids = [m.id for m in doc.members if m.id]
+    assert len(set(ids)) == len(ids)
+    assert tuple(m.name for m in doc.members) == doc.spec.host_names
+    assert len({p.label for p in doc.people}) == len(doc.people)
+    assert len({p.id for p in doc.people}) == len(doc.people)
+    assert len(set(doc.used)) == len(doc.used)
+    assert checked(doc.spec).host_names == doc.spec.host_names
+
+
+@given(st.text(max_size=40), st.sampled_from(list(Role)), st.text(max_size=30))
+def test_no_claim_does_more_than_be_refused(name: str, role: Role, of: str) -> None:
+    wild = Claim(
+        role=role,
+        name=name,
+        id=HostId("e" * 32),
+        certificate=certificate("e"),
+        token_id=TokenId(of),
+        expires_at=ENDS,
+    )
+    likely = replace(wild, role=Role.HOST, token_id=token(1))
+    for one in (wild, likely):
+        with suppress(Refused):
+            admitted(document(), one, NOW)
 
 
 # ── people ──────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ import pytest
 
 from sessiond.core import election as el
 from sessiond.core.spec import NetworkProfile
-from sessiond.core.stamped import Stamp, StampedSpec
+from sessiond.core.stamped import Member, Stamp, StampedSpec
 from sessiond.units import HostName, SessionName, Term
 from tests.core.electing import ALICE, BOB, CAROL, DAVE, THREE, TWO, Bench, stamped
 from tests.sim.documents import document, edited, with_members
@@ -300,6 +300,35 @@ def test_6_voters_change_one_a_stamp_each_confirmed_before_the_next() -> None:
     bench.ack(BOB)
     bench.ack(CAROL)
     assert stored(bench).stamp == Stamp(Term(2), 3)
+
+
+def test_6_a_host_that_the_spec_names_votes_only_once_it_has_joined() -> None:
+    bench = leading(*TWO)
+    bench.feed(el.SourceAccepted())
+    wider = with_members(stored(bench), THREE)
+    waiting = replace(wider, members=(*wider.members[:2], Member(name=CAROL)))
+    request(bench, waiting)
+    bench.ack(BOB)
+    assert stored(bench).voters == TWO
+    assert not bench.state.pending
+    request(bench, replace(stored(bench), members=wider.members))
+    assert stored(bench).voters == TWO
+    bench.ack(BOB)
+    assert stored(bench).voters == THREE
+
+
+def test_a_session_begins_with_the_voters_that_have_joined() -> None:
+    first = document(THREE)
+    waiting = tuple(Member(name=m.name) for m in first.members[1:])
+    bench = Bench(ALICE)
+    bench.feed(
+        el.CreateRequested(
+            document=replace(first, members=(*first.members[:1], *waiting))
+        )
+    )
+    assert stored(bench).voters == (ALICE,)
+    bench.wait(2.0)
+    assert bench.leadership.my_role is el.Role.LEADER
 
 
 def test_6_a_voter_leaves_only_after_the_change_of_members_is_confirmed() -> None:
