@@ -8,6 +8,7 @@ other exception is a bug and reaches the caller as a broken agent.
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
 from sessiond.core.status import Finding, HostSighting, SessionStatus
@@ -85,4 +86,37 @@ class AgentApi(Protocol):
 
     async def doctor(self) -> tuple[Finding, ...]:
         """Look this host over."""
+        ...
+
+
+class MembershipApi(Protocol):
+    """What people ask of an agent about who belongs to a session."""
+
+    async def invite(self, session: SessionName | None, role: Role) -> str:
+        """Return a join link that lets one in; None names this host's session.
+
+        Args:
+            session: A session that this host is in.
+            role: HOST, OPERATOR or VIEWER: what the link admits to.
+
+        Raises:
+            Refused: This host is not in that session, or nobody can have that role.
+        """
+        ...
+
+    async def remove(self, session: SessionName, name: str) -> Stamp:
+        """Take a host, or a person by their label, out of a session at once.
+
+        Raises:
+            Refused: Nobody of that name is in it.
+        """
+        ...
+
+    async def join(self, link: str) -> StampedSpec:
+        """Join the session of a link, with its owner's consent, and return it.
+
+        Raises:
+            Refused: The link is none, is spent, or names another host than answers.
+            Unavailable: Nobody that it names could be reached.
+        """
         ...

@@ -1,20 +1,33 @@
-"""The one door through which gRPC channels open, and calls over them as values."""
+"""The one door through which gRPC channels open, and calls over them as values.
+
+Over TCP a line is encrypted and pinned: whoever answers must show the one certificate
+that the caller expects, and is shown the caller's. A Unix socket needs neither; its
+file's permissions say who may connect.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
 
-from sessiond.units import Seconds
-from sessiond.wire.address import WireAddress, parse_address
+from sessiond.errors import Refused
+from sessiond.units import Certificate, Seconds
+from sessiond.wire.address import TcpAddress, WireAddress, parse_address
 from sessiond.wire.codes import Attempt, broken_off, error_of
 from sessiond.wire.convert import decode, encode
 from sessiond.wire.methods import Method
 
+if TYPE_CHECKING:
+    # By name only: it loads `cryptography`, which a line to a socket never needs.
+    from sessiond.wire.identity import Identity
+
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+# Every certificate of ours is made for this name; whose it is, the pinning says.
+TLS_NAME: Final = "sessiond"
 
 # A status of hundreds of hosts takes about 200 KiB; more is nobody's honest message.
 LARGEST_MESSAGE: Final = 1 << 20
@@ -43,9 +56,35 @@ CHANNEL_OPTIONS: Final = MappingProxyType(
 )
 
 
-def open_channel(where: WireAddress) -> grpc.aio.Channel:
-    """Open a channel; it connects at its first call. Close it when done."""
-    return grpc.aio.insecure_channel(str(where), tuple(CHANNEL_OPTIONS.items()))
+def open_channel(
+    where: WireAddress,
+    *,
+    pinned: Certificate | None = None,
+    identity: "Identity | None" = None,
+) -> grpc.aio.Channel:
+    """Open a channel; it connects at its first call. Close it when done.
+
+    Args:
+        where: Over a Unix socket neither certificate is used.
+        pinned: What whoever answers must show.
+        identity: Who calls; None shows nobody, which only a join port takes.
+
+    Raises:
+        Refused: Over TCP nothing is pinned.
+    """
+    options = tuple(CHANNEL_OPTIONS.items())
+    if not isinstance(where, TcpAddress):
+        return grpc.aio.insecure_channel(str(where), options)
+    if pinned is None:
+        raise Refused(
+            f"Nothing is known of who should answer at {where}.",
+            "Join the session first, or ask an agent on its own host.",
+        )
+    key = identity.key.encode() if identity else None
+    shown = identity.certificate.encode() if identity else None
+    credentials = grpc.ssl_channel_credentials(pinned.encode(), key, shown)
+    named = (*options, ("grpc.ssl_target_name_override", TLS_NAME))
+    return grpc.aio.secure_channel(str(where), credentials, named)
 
 
 class Line:
@@ -53,14 +92,24 @@ class Line:
 
     Args:
         where: ``HOST:PORT`` or ``unix:PATH``.
+        pinned: Over TCP, the certificate that whoever answers there must show.
+        identity: Over TCP, who calls.
 
     Raises:
-        Refused: `where` is neither.
+        Refused: `where` is neither, or nothing is pinned over TCP.
     """
 
-    def __init__(self, where: str) -> None:
+    def __init__(
+        self,
+        where: str,
+        *,
+        pinned: Certificate | None = None,
+        identity: "Identity | None" = None,
+    ) -> None:
         self._address = parse_address(where)
-        self._channel: grpc.aio.Channel | None = open_channel(self._address)
+        self._pinned = pinned
+        self._identity = identity
+        self._channel: grpc.aio.Channel | None = self._connect()
 
     async def ask(
         self, method: Method[Q, A], request: Q, *, within: Seconds | None
@@ -105,7 +154,7 @@ class Line:
 
     async def renew(self) -> None:
         """Drop the channel and open another; calls under way become Unavailable."""
-        old, self._channel = self._open, open_channel(self._address)
+        old, self._channel = self._open, self._connect()
         await old.close(None)
 
     async def close(self) -> None:
@@ -114,6 +163,9 @@ class Line:
         old, self._channel = self._channel, None
         if old:
             await old.close(None)
+
+    def _connect(self) -> grpc.aio.Channel:
+        return open_channel(self._address, pinned=self._pinned, identity=self._identity)
 
     @property
     def _open(self) -> grpc.aio.Channel:

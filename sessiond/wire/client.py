@@ -1,12 +1,20 @@
 """A person's client of an agent, such as the command line; plain values in and out."""
 
 from collections.abc import AsyncGenerator
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
 from sessiond.core.status import Finding, HostSighting, SessionStatus
-from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
+from sessiond.units import (
+    Certificate,
+    Decibels,
+    HostName,
+    MountPath,
+    Seconds,
+    SessionName,
+)
 from sessiond.wire import methods
 from sessiond.wire.channel import Line
 from sessiond.wire.messages import (
@@ -16,10 +24,16 @@ from sessiond.wire.messages import (
     GainRequest,
     HandoverRequest,
     HostsRequest,
+    InviteRequest,
+    JoinLinkRequest,
     MuteRequest,
+    RemoveRequest,
     SessionRequest,
     StopRequest,
 )
+
+if TYPE_CHECKING:
+    from sessiond.wire.identity import Identity
 
 # Create asks every host, a planned change of broadcaster starts encoders: both end
 # within a few seconds or not at all.
@@ -27,24 +41,37 @@ WITHIN: Final = Seconds(30.0)
 
 
 class AgentClient:
-    """A person's line to an agent; the methods are `AgentApi`'s.
+    """A person's line to an agent.
+
+    The methods are those of `AgentApi` and `MembershipApi`.
 
     Args:
         where: ``HOST:PORT`` or ``unix:PATH``.
         within: Deadline of each call but `watch`, which has none.
+        pinned: Over TCP, the certificate that the agent must show.
+        identity: Over TCP, who calls.
 
     Raises:
-        Refused: `where` is neither.
+        Refused: On entering: `where` is neither, or nothing is pinned over TCP.
     """
 
-    def __init__(self, where: str, *, within: Seconds = WITHIN) -> None:
+    def __init__(
+        self,
+        where: str,
+        *,
+        within: Seconds = WITHIN,
+        pinned: Certificate | None = None,
+        identity: "Identity | None" = None,
+    ) -> None:
         self._where = where
         self._within = within
+        self._pinned = pinned
+        self._identity = identity
         self._line: Line | None = None
 
     async def __aenter__(self) -> Self:
         """Open the line; an absent agent shows at the first call only."""
-        self._line = Line(self._where)
+        self._line = Line(self._where, pinned=self._pinned, identity=self._identity)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -125,6 +152,22 @@ class AgentClient:
         """As `AgentApi.doctor`."""
         reply = await self._open.ask(methods.DOCTOR, Done(), within=self._within)
         return reply.findings
+
+    async def invite(self, session: SessionName | None, role: Role) -> str:
+        """As `MembershipApi.invite`."""
+        request = InviteRequest(session=session, role=role)
+        reply = await self._open.ask(methods.INVITE, request, within=self._within)
+        return reply.link
+
+    async def remove(self, session: SessionName, name: str) -> Stamp:
+        """As `MembershipApi.remove`."""
+        request = RemoveRequest(session=session, name=name)
+        return await self._open.ask(methods.REMOVE, request, within=self._within)
+
+    async def join(self, link: str) -> StampedSpec:
+        """As `MembershipApi.join`."""
+        request = JoinLinkRequest(link=link)
+        return await self._open.ask(methods.JOIN, request, within=self._within)
 
     @property
     def _open(self) -> Line:

@@ -24,8 +24,25 @@ _LONGEST_SENTENCE: Final = 1000
 _LONGEST_HINT: Final = 4000
 _LONGEST_DETAILS: Final = 300
 
+# How gRPC's text begins where no connection came to be, and ends where it was closed
+# after our side of a handshake.
+_NO_CONNECTION: Final = "failed to connect to all addresses"
+_HUNG_UP: Final = ": Socket closed"
+
+
+class Stranger(Refused):
+    """Nobody that the agent knows asks."""
+
+
+class Forbidden(Refused):
+    """Who asks is known, and may not."""
+
+
+# The first that fits; a caller gets the last of a meaning.
 _CODES: Final = MappingProxyType(
     {
+        Stranger: ("refused", grpc.StatusCode.UNAUTHENTICATED),
+        Forbidden: ("refused", grpc.StatusCode.PERMISSION_DENIED),
         Refused: ("refused", grpc.StatusCode.FAILED_PRECONDITION),
         Unavailable: ("unavailable", grpc.StatusCode.UNAVAILABLE),
         Broken: ("broken", grpc.StatusCode.INTERNAL),
@@ -83,8 +100,8 @@ def error_of(failed: grpc.aio.AioRpcError, attempt: Attempt) -> SessiondError:
     pairs: Any = failed.trailing_metadata() or ()
     for key, value in pairs:
         if key == DETAIL_KEY and isinstance(value, bytes):
-            return _meant(value) or _foreign(failed.code(), attempt)
-    return _foreign(failed.code(), attempt)
+            return _meant(value) or _foreign(failed, attempt)
+    return _foreign(failed, attempt)
 
 
 def broken_off(attempt: Attempt) -> Unavailable:
@@ -111,8 +128,9 @@ def _meant(raw: bytes) -> SessiondError | None:
     return branch(detail.sentence, detail.hint) if branch else None
 
 
-def _foreign(code: grpc.StatusCode, attempt: Attempt) -> SessiondError:
+def _foreign(failed: grpc.aio.AioRpcError, attempt: Attempt) -> SessiondError:
     agent = f"The agent at {attempt.where}"
+    code = failed.code()
     match code:
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return Unavailable(
@@ -121,10 +139,7 @@ def _foreign(code: grpc.StatusCode, attempt: Attempt) -> SessiondError:
                 "Is that host busy or cut off? Ask again, or look at its log.",
             )
         case grpc.StatusCode.UNAVAILABLE:
-            return Unavailable(
-                f"{agent} could not be reached to {attempt.doing}.",
-                _hint_to_reach(attempt.where),
-            )
+            return _unreached(failed.details() or "", attempt)
         case grpc.StatusCode.UNIMPLEMENTED:
             return Broken(
                 f"What answers at {attempt.where} does not know how to"
@@ -135,6 +150,35 @@ def _foreign(code: grpc.StatusCode, attempt: Attempt) -> SessiondError:
             return Unavailable(
                 f"{agent} broke off when asked to {attempt.doing} ({code.name})."
             )
+
+
+def _unreached(details: str, attempt: Attempt) -> Unavailable:
+    """Return why no connection came to be, as far as gRPC's own text tells."""
+    agent = f"The agent at {attempt.where}"
+    if not attempt.where.startswith("unix:"):
+        if "CERTIFICATE_VERIFY_FAILED" in details:
+            return Unavailable(
+                f"What answers at {attempt.where} shows another certificate than the"
+                " one that is known.",
+                "Has that host a new identity, or another one its address? Join anew"
+                " with a link if so.",
+            )
+        if "Tls handshake failed" in details:
+            return Unavailable(
+                f"What answers at {attempt.where} is no sessiond-agent's port.",
+                "Is the address right?",
+            )
+        # We were through with the handshake; the other side was not.
+        if details.startswith(_NO_CONNECTION) and details.endswith(_HUNG_UP):
+            return Unavailable(
+                f"{agent} hung up: it does not accept this computer's certificate,"
+                " or has no room.",
+                "Has this one been removed from the session? Join with a new link.",
+            )
+    return Unavailable(
+        f"{agent} could not be reached to {attempt.doing}.",
+        _hint_to_reach(attempt.where),
+    )
 
 
 def _hint_to_reach(where: str) -> str:

@@ -5,6 +5,7 @@ share their name, an attribute and its field too. What differs is a table:
 
     Python                      protobuf
     str, int, float, bool       string, uint64, double, bool
+    bytes                       bytes; few, for proofs and their nonces
     a NewType of one of them    the same; its pattern is checked on the way in
     Seconds                     double; the field's name ends in ``_s`` or ``seconds``
     StrEnum, IntEnum            string, its text; uint64
@@ -57,7 +58,7 @@ Descriptor = Any
 
 # Each is loaded when a name was in none before it: people's calls never need the
 # later ones, and start the quicker for it.
-_FILES: Final = ("session", "status", "agent", "peer", "election", "state")
+_FILES: Final = ("session", "status", "agent", "peer", "election", "state", "join")
 
 _SECONDS: Final = frozenset({"Seconds", "WallSeconds"})
 
@@ -304,6 +305,8 @@ def _scalar(hint: Hint, where: str, type_name: str) -> _Kind:
         return _Kind(_same, bounds.float_check(where, type_name))
     if plain is bool:
         return _Kind(_same, _same)
+    if plain is bytes:
+        return _Kind(_same, bounds.bytes_check(where))
     raise TypeError(f"{where} has a type that can't travel: {hint}")
 
 

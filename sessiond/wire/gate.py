@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import unquote
 
 import grpc
 
@@ -27,8 +28,24 @@ MOST_FROM_ONE: Final = 128
 # A request follows its headers in the same packet, or in the next one.
 REQUEST_WITHIN: Final = Seconds(5.0)
 
+UNIX: Final = "unix"
+"""Where all calls through a socket of this host are from."""
+
 Context = Any
 """grpc.aio's ServicerContext, of which the stub says less than there is."""
+
+
+def source_of(peer: str) -> str:
+    """Return where a call is from: an IP address without its port, or ``unix``.
+
+    Args:
+        peer: As gRPC writes it: ``ipv4:HOST:PORT``, ``ipv6:[HOST]:PORT`` or ``unix:…``.
+    """
+    # What a socket of this host's is called depends on who connects.
+    if peer.startswith("unix:"):
+        return UNIX
+    host = unquote(peer.rpartition(":")[0].partition(":")[2])
+    return host.removeprefix("[").removesuffix("]")
 
 
 class Gate:
@@ -56,13 +73,12 @@ class Gate:
         """Take a place for one call.
 
         Args:
-            peer: As gRPC writes it: ``ipv4:HOST:PORT``, ``ipv6:…`` or ``unix:…``.
+            peer: As `source_of` takes it.
 
         Raises:
             Unavailable: This address has too many calls under way.
         """
-        # What a socket of this host's is called depends on who connects.
-        address = "unix" if peer.startswith("unix") else peer.rpartition(":")[0]
+        address = source_of(peer)
         if self._under_way[address] >= self._most:
             raise Unavailable(
                 f"{self._most} calls from this address are under way already.",

@@ -5,8 +5,9 @@ What agents say among themselves is in `peer_messages`, apart from this, so that
 command line starts without loading the election.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Stamp
 from sessiond.core.status import Finding, HostSighting
@@ -118,3 +119,38 @@ class DoctorReply:
     """What an agent found out about its host."""
 
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InviteRequest:
+    """Asks for a join link.
+
+    Attributes:
+        role: What it admits to.
+        session: None: the one that the agent is in.
+    """
+
+    role: Role
+    session: SessionName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InviteReply:
+    """A join link; it holds a secret."""
+
+    link: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveRequest:
+    """Who should belong no longer: a host's name, or a person's label."""
+
+    session: SessionName
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinLinkRequest:
+    """A link that the agent's owner wants it to join by."""
+
+    link: str = field(repr=False)

@@ -19,7 +19,11 @@ from sessiond.wire.messages import (
     HandoverRequest,
     HostsReply,
     HostsRequest,
+    InviteReply,
+    InviteRequest,
+    JoinLinkRequest,
     MuteRequest,
+    RemoveRequest,
     SessionRequest,
     StopRequest,
 )
@@ -71,3 +75,6 @@ RESUME: Final = _agent("Resume", Done, Done, "resume its session")
 HANDOVER: Final = _agent("Handover", HandoverRequest, HandoverReply, "hand over")
 STOP: Final = _agent("Stop", StopRequest, Done, "stop the session")
 DOCTOR: Final = _agent("Doctor", Done, DoctorReply, "look its host over")
+INVITE: Final = _agent("Invite", InviteRequest, InviteReply, "invite somebody")
+REMOVE: Final = _agent("Remove", RemoveRequest, Stamp, "remove somebody")
+JOIN: Final = _agent("Join", JoinLinkRequest, StampedSpec, "join the session")

@@ -1,8 +1,10 @@
 """An agent's client of another agent; plain values in and out."""
 
+from typing import TYPE_CHECKING
+
 from sessiond.core.stamped import Secrets
 from sessiond.core.status import HostStatus
-from sessiond.units import Seconds, SessionName
+from sessiond.units import Certificate, Seconds, SessionName
 from sessiond.wire import peer_methods
 from sessiond.wire.channel import Line
 from sessiond.wire.peer_messages import (
@@ -15,6 +17,9 @@ from sessiond.wire.peer_messages import (
     ReportRequest,
 )
 
+if TYPE_CHECKING:
+    from sessiond.wire.identity import Identity
+
 
 class PeerClient:
     """An agent's line to one peer; it connects at the first call.
@@ -25,14 +30,22 @@ class PeerClient:
 
     Args:
         where: ``HOST:PORT``.
+        pinned: The certificate that the peer must show.
+        identity: Who calls.
 
     Raises:
-        Refused: `where` is no address.
+        Refused: `where` is no address, or nothing is pinned.
     """
 
-    def __init__(self, where: str) -> None:
+    def __init__(
+        self,
+        where: str,
+        *,
+        pinned: Certificate | None = None,
+        identity: "Identity | None" = None,
+    ) -> None:
         self.where = where
-        self._line = Line(where)
+        self._line = Line(where, pinned=pinned, identity=identity)
 
     async def renew(self) -> None:
         """Drop the channel and open another; after silence TCP may be stuck."""

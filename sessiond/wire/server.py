@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from errno import EADDRINUSE, EADDRNOTAVAIL
 from pathlib import Path
 from types import MappingProxyType
@@ -19,14 +19,24 @@ from sessiond.wire.address import (
     WireAddress,
     parse_address,
 )
-from sessiond.wire.api import AgentApi
+from sessiond.wire.api import AgentApi, MembershipApi
 from sessiond.wire.channel import LARGEST_MESSAGE
+from sessiond.wire.credentials import mutual, one_sided
 from sessiond.wire.gate import MOST_CALLS, Gate
+from sessiond.wire.guard import Guard, Trust
 from sessiond.wire.health_service import health_handlers
+from sessiond.wire.identity import Identity
+from sessiond.wire.join_api import JoinApi
 from sessiond.wire.peer_api import PeerApi
-from sessiond.wire.servicing import Handlers, OnFault, agent_handlers, peer_handlers
+from sessiond.wire.servicing import (
+    Handlers,
+    OnFault,
+    agent_handlers,
+    join_handlers,
+    peer_handlers,
+)
 
-__all__ = ["OnFault", "Server", "open_server"]
+__all__ = ["OnFault", "Server", "Trust", "open_join_server", "open_server"]
 
 SERVER_OPTIONS: Final = MappingProxyType(
     {
@@ -49,6 +59,31 @@ SERVER_OPTIONS: Final = MappingProxyType(
     }
 )
 
+# At a join port: bytes. Names, a certificate and a proof are below 4 KiB.
+LARGEST_FROM_STRANGERS: Final = 64 * 1024
+
+# Connections there, each 20 KiB or so for as long as its caller dawdles.
+MOST_STRANGE_CONNECTIONS: Final = 256
+
+# At a join port a caller says a few short things and goes; an answer has room for the
+# largest document.
+JOIN_OPTIONS: Final = MappingProxyType(
+    {
+        **SERVER_OPTIONS,
+        "grpc.max_receive_message_length": LARGEST_FROM_STRANGERS,
+        "grpc.max_connection_idle_ms": 10_000,
+        "grpc.max_connection_age_ms": 30_000,
+        "grpc.max_connection_age_grace_ms": 5000,
+        "grpc.max_concurrent_streams": 4,
+        "grpc.max_allowed_incoming_connections": MOST_STRANGE_CONNECTIONS,
+    }
+)
+
+# Calls under way at a join port, in all and from one address: a whole house behind one
+# joins within seconds too.
+MOST_STRANGERS: Final = 64
+MOST_STRANGERS_FROM_ONE: Final = 8
+
 # Each listener's; an idle one takes 11 KiB and a descriptor. Hundreds of hosts have
 # one each, and a thousand strangers still leave room.
 MOST_CONNECTIONS: Final = 2048
@@ -65,11 +100,23 @@ class Server:
         self,
         server: grpc.aio.Server,
         addresses: tuple[str, ...],
-        sockets: Iterable[Path],
+        wanted: Sequence[WireAddress],
+        guard: Guard | None = None,
     ) -> None:
         self.addresses = addresses
         self._server: grpc.aio.Server | None = server
-        self._sockets = tuple(sockets)
+        self._guard = guard
+        self._sockets = tuple(
+            each.path for each in wanted if isinstance(each, UnixAddress)
+        )
+
+    def trust_changed(self) -> None:
+        """End the streams of callers who lost the right to them; in the event loop.
+
+        Every other call asks by itself.
+        """
+        if self._guard is not None:
+            self._guard.ask_again()
 
     async def close(self, grace: Seconds = Seconds(0.5)) -> None:
         """Stop listening at once, end the calls within `grace`, drop our sockets.
@@ -88,7 +135,10 @@ class Server:
 async def open_server(
     listen: Sequence[str],
     *,
+    identity: Identity,
+    trust: Trust,
     agent: AgentApi | None = None,
+    membership: MembershipApi | None = None,
     peer: PeerApi | None = None,
     on_fault: OnFault,
     reflection: bool = False,
@@ -96,12 +146,18 @@ async def open_server(
 ) -> Server:
     """Serve on every address of `listen`: ``HOST:PORT`` or ``unix:PATH``.
 
+    Over TCP a caller must show a certificate that `trust` has at that moment, and is
+    shown ours. Who has the right to open a Unix socket is this host's owner.
+
     Args:
         listen: All of them, or none is listened on.
+        identity: This host's.
+        trust: Whom this host trusts; say so with `Server.trust_changed`.
         agent: Answers people; None leaves AgentService out.
+        membership: Answers people about who belongs; None leaves that part out.
         peer: Answers agents; None leaves PeerService out.
         on_fault: Told of every bug that a call runs into.
-        reflection: Lets anyone list the methods.
+        reflection: Lets whoever gets through the handshake list the methods.
         most_connections: To each address; further ones are hung up on at once.
 
     Raises:
@@ -109,12 +165,13 @@ async def open_server(
         Unavailable: A port is busy or not ours to take; it is named.
     """
     wanted = [parse_address(text) for text in listen]
-    gate = Gate()
+    gate, guard = Gate(), Guard(trust)
     served = []
     if agent is not None:
-        served.append(agent_handlers(agent, on_fault, gate))
+        served.append(agent_handlers(agent, membership, on_fault, gate, guard))
     if peer is not None:
-        served.append(peer_handlers(peer, on_fault, gate))
+        served.append(peer_handlers(peer, on_fault, gate, guard))
+    served.append(health_handlers([handlers.service for handlers in served], gate))
     options = {
         **SERVER_OPTIONS,
         "grpc.max_allowed_incoming_connections": most_connections,
@@ -122,16 +179,46 @@ async def open_server(
     server = grpc.aio.server(
         options=tuple(options.items()), maximum_concurrent_rpcs=MOST_CALLS
     )
-    served.append(health_handlers([handlers.service for handlers in served], gate))
     _add_services(server, served, reflection=reflection)
+    # One for each port: what a fetcher has said last is kept by port.
+    addresses = await _start(server, wanted, lambda: mutual(identity, trust))
+    return Server(server, addresses, wanted, guard)
+
+
+async def open_join_server(
+    listen: Sequence[str], *, join: JoinApi, identity: Identity, on_fault: OnFault
+) -> Server:
+    """Serve strangers on every address of `listen`, ``HOST:PORT``, and nothing else.
+
+    They are shown our certificate and asked for none. What they may send is small,
+    and so is their number.
+
+    Raises:
+        Refused: An address has not that form.
+        Unavailable: A port is busy or not ours to take; it is named.
+    """
+    wanted = [parse_address(text) for text in listen]
+    gate = Gate(most=MOST_STRANGERS_FROM_ONE)
+    server = grpc.aio.server(
+        options=tuple(JOIN_OPTIONS.items()), maximum_concurrent_rpcs=MOST_STRANGERS
+    )
+    _add_services(server, [join_handlers(join, on_fault, gate)], reflection=False)
+    addresses = await _start(server, wanted, lambda: one_sided(identity))
+    return Server(server, addresses, wanted)
+
+
+async def _start(
+    server: grpc.aio.Server,
+    wanted: Sequence[WireAddress],
+    credentials: Callable[[], grpc.ServerCredentials],
+) -> tuple[str, ...]:
     try:
-        addresses = tuple(_bind(server, address) for address in wanted)
+        addresses = tuple(_bind(server, address, credentials) for address in wanted)
     except Unavailable:
         await server.stop(None)
         raise
     await server.start()
-    sockets = (each.path for each in wanted if isinstance(each, UnixAddress))
-    return Server(server, addresses, sockets)
+    return addresses
 
 
 def _add_services(
@@ -147,17 +234,23 @@ def _add_services(
 # ── listening ───────────────────────────────────────────────────────────────────────
 
 
-def _bind(server: grpc.aio.Server, address: WireAddress) -> str:
+def _bind(
+    server: grpc.aio.Server,
+    address: WireAddress,
+    credentials: Callable[[], grpc.ServerCredentials],
+) -> str:
     match address:
         case TcpAddress():
-            return _bind_tcp(server, address)
+            return _bind_tcp(server, address, credentials())
         case UnixAddress():
             return _bind_unix(server, address)
 
 
-def _bind_tcp(server: grpc.aio.Server, address: TcpAddress) -> str:
+def _bind_tcp(
+    server: grpc.aio.Server, address: TcpAddress, credentials: grpc.ServerCredentials
+) -> str:
     try:
-        port = server.add_insecure_port(str(address))
+        port = server.add_secure_port(str(address), credentials)
     except RuntimeError as e:
         raise _why_not(address) from e
     return str(TcpAddress(address.host, port))

@@ -4,8 +4,13 @@ Source: RFC 9113 (frames), RFC 7541 section 6.2.2 (headers as plain literals).
 """
 
 import socket
+import ssl
 import struct
+from functools import cache
+from tempfile import NamedTemporaryFile
 from typing import Final
+
+from sessiond.wire.identity import Identity
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -69,13 +74,34 @@ def dial(address: str, first: bytes = b"") -> socket.socket:
     return line
 
 
+def dial_secure(address: str, identity: Identity, first: bytes = b"") -> ssl.SSLSocket:
+    """As `dial`, encrypted, as somebody; who answers is not looked at."""
+    line = _shows(identity).wrap_socket(dial(address), server_hostname="sessiond")
+    if first:
+        line.sendall(first)
+    return line
+
+
+@cache
+def _shows(identity: Identity) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    with NamedTemporaryFile() as file:
+        file.write(f"{identity.key}{identity.certificate}".encode())
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
 def is_open(line: socket.socket) -> bool:
     """Tell whether the other side has not hung up; what it says is dropped."""
     line.setblocking(False)
     try:
         while line.recv(65536):
             pass
-    except BlockingIOError:
+    except (BlockingIOError, ssl.SSLWantReadError):
         return True
     except OSError:
         return False

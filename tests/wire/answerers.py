@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import grpc
+
 from sessiond.core.facts import HostFacts
+from sessiond.core.roles import Role
 from sessiond.core.spec import HostRef, SessionSpec
 from sessiond.core.stamped import Member, Secrets, Stamp, StampedSpec
 from sessiond.core.status import (
@@ -19,22 +22,27 @@ from sessiond.errors import SessiondError
 from sessiond.units import (
     Address,
     Decibels,
-    HostId,
     HostName,
     MountPath,
     Seconds,
     SessionName,
     Term,
 )
+from sessiond.wire.address import parse_address
+from sessiond.wire.channel import open_channel
+from sessiond.wire.client import AgentClient
+from sessiond.wire.peer_client import PeerClient
 from sessiond.wire.peer_messages import (
     ConsiderRequest,
     HelloReply,
     HelloRequest,
     PeerEnvelope,
 )
+from tests.support.identities import ListedTrust, identity_of, trusting
 
 ALICE = HostName("alice")
-ID = HostId("0123456789abcdef" * 2)
+ID = identity_of("alice").id
+SERVER = identity_of("server")
 HERE = Address("127.0.0.1:7700")
 JAM = SessionName("jam")
 STAMP = Stamp(Term(3), 2)
@@ -43,14 +51,37 @@ STAMPED = StampedSpec(stamp=STAMP, spec=SPEC, members=(Member(name=ALICE),))
 STATUS = SessionStatus(session=JAM, stamp=STAMP, phase=Phase.FORMING)
 SIGHTING = HostSighting(name=ALICE, id=ID, address=HERE, version="0.1.0")
 FACTS = HostFacts(name=ALICE, id=ID, address=HERE)
+LINK = "jam://127.0.0.1:7701/jam?key=…&t=…"
 FINDING = Finding(subject="JACK", verdict=Verdict.OK, sentence="A server runs.")
 HOST_STATUS = HostStatus(
     name=ALICE, id=ID, address=HERE, audio=AudioStatus(jack_server="default")
 )
 
 
+def trust() -> ListedTrust:
+    """Return a trust in alice's agent, and in one person of each kind."""
+    return trusting(alice=Role.HOST, olga=Role.OPERATOR, vera=Role.VIEWER)
+
+
+def peer_line(where: str, who: str = "alice") -> PeerClient:
+    """Return a line to a server of `SERVER`."""
+    return PeerClient(where, pinned=SERVER.certificate, identity=identity_of(who))
+
+
+def people_line(where: str, who: str = "olga") -> AgentClient:
+    """Return a person's line to a server of `SERVER`."""
+    return AgentClient(where, pinned=SERVER.certificate, identity=identity_of(who))
+
+
+def channel_to(where: str, who: str = "alice") -> grpc.aio.Channel:
+    """Return a channel to a server of `SERVER`."""
+    return open_channel(
+        parse_address(where), pinned=SERVER.certificate, identity=identity_of(who)
+    )
+
+
 class Agent:
-    """Answers people.
+    """Answers people, about who belongs too.
 
     Attributes:
         asked: Every call with its arguments, oldest first.
@@ -129,6 +160,18 @@ class Agent:
     async def doctor(self) -> tuple[Finding, ...]:
         self._note("doctor")
         return (FINDING,)
+
+    async def invite(self, session: SessionName | None, role: Role) -> str:
+        self._note("invite", session, role)
+        return LINK
+
+    async def remove(self, session: SessionName, name: str) -> Stamp:
+        self._note("remove", session, name)
+        return STAMP
+
+    async def join(self, link: str) -> StampedSpec:
+        self._note("join", link)
+        return STAMPED
 
 
 class Peer:

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from sessiond.core.roles import Role
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Broken, Refused, SessiondError, Unavailable
 from sessiond.units import Decibels, MountPath, Seconds
@@ -29,6 +31,8 @@ from tests.wire.answerers import (
     HOST_STATUS,
     ID,
     JAM,
+    LINK,
+    SERVER,
     SIGHTING,
     SPEC,
     STAMP,
@@ -36,6 +40,9 @@ from tests.wire.answerers import (
     STATUS,
     Agent,
     Peer,
+    peer_line,
+    people_line,
+    trust,
 )
 
 T = TypeVar("T")
@@ -63,7 +70,12 @@ async def a_server(
     *listen: str, agent: Agent | None = None, peer: Peer | None = None
 ) -> AsyncIterator[Server]:
     server = await open_server(
-        listen or ("127.0.0.1:0",), agent=agent, peer=peer, on_fault=lambda *_: None
+        listen or ("127.0.0.1:0",),
+        identity=SERVER,
+        trust=trust(),
+        agent=agent,
+        peer=peer,
+        on_fault=lambda *_: None,
     )
     try:
         yield server
@@ -72,17 +84,20 @@ async def a_server(
 
 
 @pytest.fixture
-async def station() -> AsyncIterator[Station]:
+async def station(tmp_path: Path) -> AsyncIterator[Station]:
     agent, peer = Agent(), Peer()
     faults: list[tuple[str, str]] = []
     server = await open_server(
-        ["127.0.0.1:0"],
+        ["127.0.0.1:0", f"unix:{tmp_path}/agent.sock"],
+        identity=SERVER,
+        trust=trust(),
         agent=agent,
+        membership=agent,
         peer=peer,
         on_fault=lambda path, bug: faults.append((path, repr(bug))),
     )
-    other = PeerClient(server.addresses[0])
-    async with AgentClient(server.addresses[0]) as people:
+    other = peer_line(server.addresses[0])
+    async with AgentClient(server.addresses[1]) as people:
         yield Station(server, agent, peer, people, other, faults)
     # An error that is kept keeps the frames that it went through, and gRPC in them.
     agent.raises = None
@@ -122,6 +137,13 @@ PeopleCall = Callable[[AgentClient], Awaitable[object]]
         (lambda c: c.handover(JAM, None), ALICE, ("handover", JAM, None)),
         (lambda c: c.stop(JAM), None, ("stop", JAM)),
         (lambda c: c.doctor(), (FINDING,), ("doctor",)),
+        (
+            lambda c: c.invite(None, Role.VIEWER),
+            LINK,
+            ("invite", None, Role.VIEWER),
+        ),
+        (lambda c: c.remove(JAM, "bob"), STAMP, ("remove", JAM, "bob")),
+        (lambda c: c.join(LINK), STAMPED, ("join", LINK)),
     ],
 )
 async def test_what_people_ask_arrives_and_is_answered(
@@ -206,7 +228,7 @@ async def test_a_watcher_is_told_when_the_agent_goes() -> None:
     agent = Agent()
     async with (
         a_server(agent=agent) as server,
-        AgentClient(server.addresses[0]) as people,
+        people_line(server.addresses[0]) as people,
     ):
         pictures = people.watch(JAM)
         assert await anext(pictures) == STATUS
@@ -265,7 +287,7 @@ async def test_a_silent_peer_is_named_with_the_deadline(station: Station) -> Non
 
 
 async def test_an_absent_agent_is_named_with_the_way_out() -> None:
-    async with AgentClient("127.0.0.1:1") as people:
+    async with people_line("127.0.0.1:1") as people:
         with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1 could not be reached"):
             await people.status(None)
     async with AgentClient("unix:/nowhere/agent.sock") as people:
@@ -285,7 +307,7 @@ async def test_what_is_no_address_is_refused(where: str) -> None:
 async def test_what_answers_but_is_no_agent_is_told_apart() -> None:
     async with (
         a_server(peer=Peer()) as server,
-        AgentClient(server.addresses[0]) as people,
+        people_line(server.addresses[0]) as people,
     ):
         with pytest.raises(Broken, match="does not know how to show the status"):
             await people.status(None)
@@ -346,7 +368,7 @@ async def stuck_call(station: Station) -> None:
 async def test_a_peer_that_restarts_is_heard_within_2_s() -> None:
     async with a_server(peer=Peer()) as first:
         where = first.addresses[0]
-        other = PeerClient(where)
+        other = peer_line(where)
         await other.tell(ENVELOPE, within=WITHIN)
     with pytest.raises(Unavailable):
         await other.tell(ENVELOPE, within=WITHIN)

@@ -6,7 +6,7 @@ import pytest
 from sessiond.core.mistakes import BadFile
 from sessiond.errors import Broken, Refused, SessiondError, Unavailable
 from sessiond.units import Seconds
-from sessiond.wire.api import AgentApi
+from sessiond.wire.api import AgentApi, MembershipApi
 from sessiond.wire.client import AgentClient
 from sessiond.wire.codes import DETAIL_KEY, Attempt, error_of, failure_of
 from sessiond.wire.peer_api import PeerApi
@@ -87,6 +87,7 @@ def test_a_detail_that_means_nothing_is_grpcs_own_failure(detail: bytes) -> None
 
 def test_the_client_and_the_answerers_are_the_same_apis() -> None:
     apis: tuple[AgentApi, ...] = (AgentClient("127.0.0.1:1"), Agent())
+    memberships: tuple[MembershipApi, ...] = (AgentClient("127.0.0.1:1"), Agent())
     peer: PeerApi = Peer()
     assert peer
-    assert len(apis) == 2
+    assert len(apis) == len(memberships) == 2

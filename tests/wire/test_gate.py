@@ -1,5 +1,6 @@
 """Callers that take places and say nothing: nobody else is kept out for long."""
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,15 +13,25 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Seconds
 from sessiond.wire import server as server_module
-from sessiond.wire.address import parse_address
-from sessiond.wire.channel import open_channel
 from sessiond.wire.gate import MOST_CALLS, MOST_FROM_ONE, Gate
-from sessiond.wire.peer_client import PeerClient
+from sessiond.wire.peer_messages import PeerEnvelope
 from sessiond.wire.server import open_server
 from tests.support.eventually import aeventually
-from tests.support.frames import GREETING, call, dial, is_open
-from tests.wire.answerers import Agent, Peer
-from tests.wire.test_server import ENVELOPE, answers, listening
+from tests.support.frames import GREETING, call, dial, dial_secure, is_open
+from tests.support.identities import identity_of
+from tests.wire.answerers import (
+    ALICE,
+    ID,
+    SERVER,
+    Agent,
+    Peer,
+    channel_to,
+    peer_line,
+    trust,
+)
+from tests.wire.test_server import answers, listening
+
+ENVELOPE = PeerEnvelope(sender_name=ALICE, sender_id=ID)
 
 TELL = "/sessiond.v1.PeerService/Tell"
 
@@ -35,7 +46,8 @@ def dialled() -> Iterator[Dial]:
     with ExitStack() as lines:
 
         def opened(address: str, first: bytes = b"") -> socket.socket:
-            return lines.enter_context(dial(address, first))
+            alice = identity_of("alice")
+            return lines.enter_context(dial_secure(address, alice, first))
 
         yield opened
 
@@ -50,10 +62,10 @@ async def test_one_address_has_a_part_of_the_places_and_not_for_ever(
     async with listening("127.0.0.1:0", "[::1]:0") as server:
         tcp, tcp6 = server.addresses
         for _ in range(-(-MOST_FROM_ONE // STREAMS)):
-            dialled(tcp, half_open(STREAMS))
+            await asyncio.to_thread(dialled, tcp, half_open(STREAMS))
 
         async def is_full() -> bool:
-            line = PeerClient(tcp)
+            line = peer_line(tcp)
             try:
                 await line.tell(ENVELOPE, within=Seconds(5.0))
             except Unavailable as e:
@@ -83,13 +95,13 @@ async def test_health_can_not_be_asked_for_to_keep_others_out(
         path = f"/grpc.health.v1.Health/{method}"
         calls = b"".join(call(path, 1 + 2 * n) for n in range(STREAMS))
         for _ in range(2 * MOST_CALLS // STREAMS):
-            dialled(tcp, GREETING + calls)
+            await asyncio.to_thread(dialled, tcp, GREETING + calls)
         await aeventually(partial(_answers, tcp6), within=5)
 
 
 async def test_who_watches_health_is_told_and_told_no_more() -> None:
     async with listening("127.0.0.1:0") as server:
-        channel = open_channel(parse_address(server.addresses[0]))
+        channel = channel_to(server.addresses[0])
         stub = health_pb2_grpc.HealthStub(channel)
         for service, status in (
             ("", health_pb2.HealthCheckResponse.SERVING),
@@ -111,34 +123,40 @@ async def test_who_watches_health_is_told_and_told_no_more() -> None:
 async def test_a_call_without_a_request_is_refused() -> None:
     async with (
         listening("127.0.0.1:0") as server,
-        grpc.aio.insecure_channel(server.addresses[0]) as channel,
+        channel_to(server.addresses[0]) as channel,
     ):
         with pytest.raises(grpc.aio.AioRpcError, match="without a request"):
             await channel.stream_unary(TELL, bytes, bytes)(iter(()), timeout=5)
 
 
-async def test_connections_beyond_the_bound_are_hung_up_on(dialled: Dial) -> None:
+async def test_connections_beyond_the_bound_are_hung_up_on() -> None:
     server = await open_server(
         ("127.0.0.1:0",),
+        identity=SERVER,
+        trust=trust(),
         agent=Agent(),
         peer=Peer(),
         on_fault=lambda *_: None,
         most_connections=5,
     )
+    stack = ExitStack()
     try:
-        lines = [dialled(server.addresses[0]) for _ in range(20)]
+        lines = [stack.enter_context(dial(server.addresses[0])) for _ in range(20)]
         await aeventually(lambda: sum(map(is_open, lines)) == 5, within=5)
         for line in lines:
             line.close()
         await aeventually(partial(_answers, server.addresses[0]), within=5)
     finally:
+        stack.close()
         await server.close()
 
 
 async def test_who_never_says_a_word_is_hung_up_on(dialled: Dial) -> None:
     async with listening("127.0.0.1:0") as server:
-        mute = dialled(server.addresses[0])
-        await aeventually(lambda: not is_open(mute), within=15)
+        within = await asyncio.to_thread(dialled, server.addresses[0])
+        with dial(server.addresses[0]) as mute:
+            await aeventually(lambda: not is_open(mute), within=15)
+            await aeventually(lambda: not is_open(within), within=15)
 
 
 def test_places_are_given_back_whatever_happens() -> None:

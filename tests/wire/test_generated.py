@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sessiond.v1 import agent_pb2, peer_pb2
-from sessiond.wire import methods, peer_methods
+from sessiond.v1 import agent_pb2, join_pb2, peer_pb2
+from sessiond.wire import join_methods, methods, peer_methods
 from sessiond.wire.methods import Method
 
 Generated = Any
@@ -33,6 +33,7 @@ def test_the_generated_code_is_fresh(tmp_path: Path) -> None:
     [
         (methods, agent_pb2, "AgentService"),
         (peer_methods, peer_pb2, "PeerService"),
+        (join_methods, join_pb2, "JoinService"),
     ],
 )
 def test_the_methods_are_those_of_the_service(

@@ -12,21 +12,25 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Seconds
 from sessiond.wire.address import parse_address
-from sessiond.wire.channel import open_channel
-from sessiond.wire.peer_client import PeerClient
-from sessiond.wire.peer_messages import PeerEnvelope
 from sessiond.wire.server import Server, open_server
-from tests.wire.answerers import ALICE, ID, Agent, Peer
-
-ENVELOPE = PeerEnvelope(sender_name=ALICE, sender_id=ID)
+from tests.wire.answerers import (
+    SERVER,
+    STATUS,
+    Agent,
+    Peer,
+    channel_to,
+    people_line,
+    trust,
+)
 
 
 @asynccontextmanager
 async def listening(*listen: str, reflection: bool = False) -> AsyncIterator[Server]:
     server = await open_server(
         listen,
+        identity=SERVER,
+        trust=trust(),
         agent=Agent(),
         peer=Peer(),
         on_fault=lambda *_: None,
@@ -39,11 +43,8 @@ async def listening(*listen: str, reflection: bool = False) -> AsyncIterator[Ser
 
 
 async def answers(where: str) -> bool:
-    line = PeerClient(where)
-    try:
-        return await line.tell(ENVELOPE, within=Seconds(5.0)) == ENVELOPE
-    finally:
-        await line.close()
+    async with people_line(where) as line:
+        return await line.status(None) == STATUS
 
 
 async def test_it_listens_on_every_address(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
 
 async def test_it_says_that_it_is_healthy() -> None:
     async with listening("127.0.0.1:0") as server:
-        channel = open_channel(parse_address(server.addresses[0]))
+        channel = channel_to(server.addresses[0])
         stub = health_pb2_grpc.HealthStub(channel)
         for service in ("", "sessiond.v1.AgentService", "sessiond.v1.PeerService"):
             request = health_pb2.HealthCheckRequest(service=service)
@@ -131,7 +132,7 @@ async def test_it_says_that_it_is_healthy() -> None:
 
 
 async def listed(server: Server) -> list[str]:
-    channel = open_channel(parse_address(server.addresses[0]))
+    channel = channel_to(server.addresses[0])
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     try:

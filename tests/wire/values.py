@@ -13,7 +13,7 @@ from agent import records
 from sessiond.core import conditions, facts, proc, spec, stamped, status
 from sessiond.core.election import effects
 from sessiond.core.election import messages as election
-from sessiond.wire import bounds, messages, peer_messages
+from sessiond.wire import bounds, join_messages, messages, peer_messages
 from sessiond.wire.convert import message_names
 
 MODULES: Final[tuple[ModuleType, ...]] = (
@@ -21,6 +21,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     effects,
     election,
     facts,
+    join_messages,
     messages,
     peer_messages,
     proc,
@@ -113,5 +114,6 @@ def _scalar(hint: Hint) -> st.SearchStrategy[Any]:
         int: st.integers(0, bounds.LARGEST_INT),
         float: _FINITE,
         bool: st.booleans(),
+        bytes: st.binary(max_size=bounds.LONGEST_BYTES),
     }
     return choices[plain]
