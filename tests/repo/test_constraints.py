@@ -7,6 +7,7 @@ import tomllib
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tests.repo.tree import ROOT
 
@@ -51,3 +52,25 @@ def test_protobuf_is_new_enough_for_the_generated_code() -> None:
     assert made_with
     has = pins()["protobuf"].split(".")
     assert (int(has[0]), int(has[1])) >= (int(made_with[1]), int(made_with[2]))
+
+
+# The first release without any hole that was known in November 2026. SECURITY.md says
+# how to look for newer ones.
+SOUND_SINCE = {
+    "anyio": "4.14.2",
+    "certifi": "2024.7.4",
+    "cryptography": "48.0.1",
+    "grpcio": "1.60.1",
+    "h11": "0.16.0",
+    "idna": "3.15",
+    "protobuf": "6.33.5",
+    "zeroconf": "0.149.16",
+}
+
+
+def test_no_installation_can_have_a_release_with_a_known_hole() -> None:
+    asked = {canonicalize_name(r.name): r.specifier for r in requirements()}
+    for name, since in SOUND_SINCE.items():
+        floors = [Version(s.version) for s in asked[name] if s.operator == ">="]
+        assert floors
+        assert max(floors) >= Version(since), name
