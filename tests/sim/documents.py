@@ -44,6 +44,18 @@ def document(
     return StampedSpec(stamp=Stamp(Term(0), 0), spec=spec, members=members)
 
 
+def awaiting(old: StampedSpec, names: frozenset[HostName]) -> StampedSpec:
+    """Return the document in which these hosts are named and have not joined."""
+    members = tuple(Member(name=m.name) if m.name in names else m for m in old.members)
+    return replace(old, members=members)
+
+
+def joined(old: StampedSpec, name: HostName) -> StampedSpec:
+    """Return the document in which this host has taken its place."""
+    members = tuple(member(name) if m.name == name else m for m in old.members)
+    return replace(old, members=members)
+
+
 def edited(old: StampedSpec, change: int) -> StampedSpec:
     """Return the document with one more change written into its mount."""
     (mix,) = old.spec.mounts

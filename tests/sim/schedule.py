@@ -7,7 +7,7 @@ from random import Random
 from sessiond.core import election as el
 from sessiond.core.spec import NetworkProfile, StandbyMode
 from sessiond.units import HostName
-from tests.sim.documents import document, edited, with_members
+from tests.sim.documents import awaiting, document, edited, joined, with_members
 from tests.sim.net import ICECAST, BreachError, Host
 from tests.sim.peace import CALM, judge
 from tests.sim.results import Result, result_of
@@ -68,6 +68,8 @@ class Schedule:
         self.changes = 0
         self.last_fault = 0.0
         self.end = self.random.uniform(8.0, 25.0)
+        # Links are sent out, and one after the other opens theirs.
+        self.by_links = self.random.random() < 0.3
 
     def play(self) -> Result:
         """Run it to its end."""
@@ -106,7 +108,10 @@ class Schedule:
             never=never or frozenset(),
             standby=StandbyMode.HOT if self.hot else StandbyMode.COLD,
         )
-        world.create(self.random.choice(self.names), first)
+        creator = self.random.choice(self.names)
+        if self.by_links:
+            first = awaiting(first, frozenset(self.names) - {creator})
+        world.create(creator, first)
         world.run(self.random.choice((1.0, 4.0)))
 
     # Faults
@@ -129,6 +134,7 @@ class Schedule:
             self.change_document,
             self.change_document,
             self.change_members,
+            *((self.join, self.join, self.join) if self.by_links else ()),
             self.hand_over,
             self.kill_all_agents,
             self.harm_source,
@@ -313,6 +319,21 @@ class Schedule:
         wanted = edited(host.disk.stamped, self.changes)
         self.note(f"change {self.changes} at {host.name}")
         self.world.request(host.name, self.changes, wanted)
+
+    def join(self) -> None:
+        """Have the next host of the spec take its place, if one has not."""
+        host = self.someone_up()
+        if host is None or host.disk.stamped is None or not self.mounts:
+            return
+        old = host.disk.stamped
+        name = next((m.name for m in old.members if m.id is None), None)
+        if name is None:
+            return
+        self.changes += 1
+        self.note(f"{name} joins at {host.name}")
+        self.world.request(
+            host.name, self.changes, joined(edited(old, self.changes), name)
+        )
 
     def change_members(self) -> None:
         """Add or remove the spare host."""
