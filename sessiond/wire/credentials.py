@@ -1,8 +1,8 @@
 """What a server shows in a handshake, and whom it lets through.
 
 gRPC checks a caller's certificate against roots only, so the roots are the very
-certificates that are trusted, asked for at every handshake. Each is its own issuer and
-no authority; `guard` turns away whatever else got through.
+certificates that are trusted, asked for at every handshake. Whoever holds one of them
+could sign others, and BoringSSL would take them: `guard` knows nobody by those.
 """
 
 from collections.abc import Sequence

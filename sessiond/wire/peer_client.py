@@ -31,18 +31,18 @@ class PeerClient:
     Args:
         where: ``HOST:PORT``.
         pinned: The certificate that the peer must show.
-        identity: Who calls.
+        identity: Who calls; with None nobody answers.
 
     Raises:
-        Refused: `where` is no address, or nothing is pinned.
+        Refused: `where` is no address.
     """
 
     def __init__(
         self,
         where: str,
         *,
-        pinned: Certificate | None = None,
-        identity: "Identity | None" = None,
+        pinned: Certificate,
+        identity: "Identity | None",
     ) -> None:
         self.where = where
         self._line = Line(where, pinned=pinned, identity=identity)

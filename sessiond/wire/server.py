@@ -171,7 +171,8 @@ async def open_server(
         served.append(agent_handlers(agent, membership, on_fault, gate, guard))
     if peer is not None:
         served.append(peer_handlers(peer, on_fault, gate, guard))
-    served.append(health_handlers([handlers.service for handlers in served], gate))
+    services = [handlers.service for handlers in served]
+    served.append(health_handlers(services, gate, guard))
     options = {
         **SERVER_OPTIONS,
         "grpc.max_allowed_incoming_connections": most_connections,

@@ -13,6 +13,7 @@ from sessiond.errors import Broken
 from sessiond.wire.server import open_server
 from tests.cli import pictures
 from tests.cli.fakeagent import FakeAgent
+from tests.support.identities import identity_of, trusting
 
 PROGRAM = (sys.executable, "-c", "from sessiond.cli.main import main; main()")
 
@@ -50,7 +51,13 @@ def fail(method: str, error: Exception) -> None:
 @pytest.fixture
 async def where(agent: FakeAgent, tmp_path: Path) -> AsyncIterator[str]:
     address = f"unix:{tmp_path}/agent.sock"
-    server = await open_server([address], agent=agent, on_fault=fail)
+    server = await open_server(
+        [address],
+        identity=identity_of("server"),
+        trust=trusting(),
+        agent=agent,
+        on_fault=fail,
+    )
     yield address
     await server.close()
 

@@ -301,7 +301,7 @@ async def test_an_absent_agent_is_named_with_the_way_out() -> None:
 )
 async def test_what_is_no_address_is_refused(where: str) -> None:
     with pytest.raises(Refused):
-        PeerClient(where)
+        peer_line(where)
 
 
 async def test_what_answers_but_is_no_agent_is_told_apart() -> None:

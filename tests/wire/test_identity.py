@@ -2,6 +2,7 @@
 
 import base64
 import ssl
+import sys
 import textwrap
 from hashlib import sha256
 from pathlib import Path
@@ -190,3 +191,12 @@ def test_one_changed_byte_and_it_is_refused(at: int, bits: int) -> None:
     der[at] ^= bits
     with pytest.raises(Refused):
         id_of(bytes(der))
+
+
+def test_a_line_to_a_socket_needs_nothing_of_this() -> None:
+    line = "import sys, sessiond.cli.main, sessiond.wire.client; print(*sys.modules)"
+    loaded = run(
+        (sys.executable, "-c", line), check=True, capture_output=True, text=True
+    )
+    assert "sessiond.wire.channel" in loaded.stdout.split()
+    assert "cryptography" not in loaded.stdout.split()

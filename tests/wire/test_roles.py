@@ -5,8 +5,7 @@ Nothing here stands in for anything: real TLS over loopback, and Unix sockets.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -16,7 +15,7 @@ import pytest
 
 from sessiond.core.roles import ALLOWED, Role
 from sessiond.core.stamped import Secrets
-from sessiond.errors import Refused, Unavailable
+from sessiond.errors import Refused
 from sessiond.units import Decibels, MountPath, Seconds
 from sessiond.wire import methods, peer_methods
 from sessiond.wire.address import parse_address
@@ -24,7 +23,6 @@ from sessiond.wire.channel import open_channel
 from sessiond.wire.client import AgentClient
 from sessiond.wire.codes import DETAIL_KEY
 from sessiond.wire.convert import encode
-from sessiond.wire.identity import Identity, make_identity
 from sessiond.wire.messages import (
     ApplyRequest,
     CreateRequest,
@@ -40,7 +38,6 @@ from sessiond.wire.messages import (
     StopRequest,
 )
 from sessiond.wire.methods import Method
-from sessiond.wire.peer_client import PeerClient
 from sessiond.wire.peer_messages import (
     ConsiderRequest,
     GiveSecretsRequest,
@@ -49,10 +46,9 @@ from sessiond.wire.peer_messages import (
     PeerMuteRequest,
     ReportRequest,
 )
-from sessiond.wire.server import Server, open_server
+from sessiond.wire.server import open_server
 from tests.support.eventually import aeventually
-from tests.support.frames import GREETING, dial, is_open
-from tests.support.identities import ListedTrust, identity_of, trusting
+from tests.support.identities import identity_of, trusting
 from tests.wire.answerers import (
     ALICE,
     ID,
@@ -62,12 +58,12 @@ from tests.wire.answerers import (
     SPEC,
     STATUS,
     Agent,
-    Peer,
     channel_to,
     peer_line,
     people_line,
     trust,
 )
+from tests.wire.site import Site, a_site
 
 WITHIN: Final = Seconds(5.0)
 ENVELOPE: Final = PeerEnvelope(sender_name=ALICE, sender_id=ID)
@@ -126,42 +122,6 @@ def request_of(path: str) -> bytes:
     return request if isinstance(request, bytes) else encode(request)
 
 
-@dataclass(slots=True)
-class Site:
-    """A server, who answers there, and whom it trusts."""
-
-    server: Server
-    agent: Agent
-    peer: Peer
-    trust: ListedTrust
-
-    @property
-    def asked(self) -> int:
-        return len(self.agent.asked) + len(self.peer.asked)
-
-    def distrust(self, name: str) -> None:
-        self.trust.remove(identity_of(name))
-        self.server.trust_changed()
-
-
-@asynccontextmanager
-async def a_site(folder: Path, trust: ListedTrust) -> AsyncIterator[Site]:
-    agent, peer = Agent(), Peer()
-    server = await open_server(
-        ["127.0.0.1:0", f"unix:{folder}/agent.sock"],
-        identity=SERVER,
-        trust=trust,
-        agent=agent,
-        membership=agent,
-        peer=peer,
-        on_fault=lambda *_: None,
-    )
-    try:
-        yield Site(server, agent, peer, trust)
-    finally:
-        await server.close()
-
-
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with a_site(tmp_path, trust()) as site:
@@ -200,10 +160,9 @@ async def test_every_method_answers_whom_it_is_for_and_nobody_else(
         if role is None:
             site.distrust(who)
     code, ours = await outcome(channel, path)
-    health = path.startswith("/grpc.health")
-    if role in ALLOWED.get(path, ()) or health:
+    if role in ALLOWED.get(path, ()):
         assert code == "OK"
-        assert health or site.asked == 1
+        assert site.asked == (0 if path.startswith("/grpc.health") else 1)
     else:
         assert code == ("PERMISSION_DENIED" if role else "UNAUTHENTICATED")
         assert ours, "with a sentence and a hint"
@@ -337,145 +296,3 @@ async def test_a_viewer_made_a_host_watches_no_more(site: Site) -> None:
         site.server.trust_changed()
         with pytest.raises(Refused, match="Watch is not for the role host"):
             await anext(pictures)
-
-
-# ── handshakes ──────────────────────────────────────────────────────────────────────
-
-
-def a_line(
-    site: Site,
-    who: Identity | None,
-    pinned: Identity = SERVER,
-) -> PeerClient:
-    where = site.server.addresses[0]
-    return PeerClient(where, pinned=pinned.certificate, identity=who)
-
-
-@pytest.mark.parametrize("who", [None, identity_of("mallory")])
-async def test_who_is_not_listed_gets_through_no_handshake(
-    site: Site, who: Identity | None
-) -> None:
-    line = a_line(site, who)
-    with pytest.raises(Unavailable, match="does not accept this computer's") as caught:
-        await line.report(JAM, within=WITHIN)
-    assert "Join with a new link" in caught.value.hint
-    await line.close()
-    assert site.asked == 0
-
-
-async def test_who_has_been_removed_gets_through_no_handshake(site: Site) -> None:
-    line = a_line(site, identity_of("alice"))
-    await line.report(JAM, within=WITHIN)
-    site.distrust("alice")
-    await line.renew()
-    with pytest.raises(Unavailable, match="does not accept this computer's"):
-        await line.report(JAM, within=WITHIN)
-    await line.close()
-
-
-async def test_who_is_listed_later_gets_through_from_then_on(site: Site) -> None:
-    line = a_line(site, identity_of("bob"))
-    with pytest.raises(Unavailable):
-        await line.report(JAM, within=WITHIN)
-    site.trust.add(identity_of("bob"), Role.HOST)
-    await line.renew()
-    await line.report(JAM, within=WITHIN)
-    await line.close()
-
-
-async def test_whoever_trusts_nobody_lets_nobody_in(tmp_path: Path) -> None:
-    async with a_site(tmp_path, trusting()) as site:
-        line = a_line(site, identity_of("alice"))
-        with pytest.raises(Unavailable, match="does not accept this computer's"):
-            await line.report(JAM, within=WITHIN)
-        await line.close()
-        # Itself it lets through the handshake, and no further.
-        line = a_line(site, SERVER)
-        with pytest.raises(Refused, match="does not know who calls"):
-            await line.report(JAM, within=WITHIN)
-        await line.close()
-
-
-async def test_many_of_one_name_get_in_each_as_itself(site: Site) -> None:
-    twins = [make_identity("alice") for _ in range(3)]
-    for twin in twins:
-        site.trust.add(twin, Role.HOST)
-    for twin in twins:
-        line = a_line(site, twin)
-        own = PeerEnvelope(sender_name=ALICE, sender_id=twin.id)
-        assert await line.tell(own, within=WITHIN) == own
-        await line.close()
-
-
-async def test_two_ports_of_one_server_trust_the_same(tmp_path: Path) -> None:
-    listed = trusting()
-    server = await open_server(
-        ["127.0.0.1:0", "[::1]:0"],
-        identity=SERVER,
-        trust=listed,
-        peer=Peer(),
-        on_fault=lambda *_: None,
-    )
-    lines = [peer_line(where) for where in server.addresses]
-    for line in lines:
-        with pytest.raises(Unavailable):
-            await line.report(JAM, within=WITHIN)
-    listed.add(identity_of("alice"), Role.HOST)
-    for line in lines:
-        await line.renew()
-        await line.report(JAM, within=WITHIN)
-        await line.close()
-    await server.close()
-
-
-async def test_who_answers_with_another_certificate_is_not_spoken_to(
-    site: Site,
-) -> None:
-    for pinned in (identity_of("alice"), make_identity("server")):
-        line = a_line(site, identity_of("alice"), pinned)
-        with pytest.raises(Unavailable, match="shows another certificate than"):
-            await line.report(JAM, within=WITHIN)
-        await line.close()
-    assert site.asked == 0
-
-
-async def test_nobody_is_called_over_tcp_without_knowing_whom() -> None:
-    with pytest.raises(Refused, match=r"Nothing is known of who should answer"):
-        PeerClient("127.0.0.1:7700")
-
-
-async def test_what_speaks_no_tls_is_named() -> None:
-    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(greet, "127.0.0.1", 0) as other:
-        host, port = other.sockets[0].getsockname()
-        line = peer_line(f"{host}:{port}")
-        with pytest.raises(Unavailable, match="is no sessiond-agent's port"):
-            await line.report(JAM, within=WITHIN)
-        await line.close()
-
-
-HTTP: Final = b"GET / HTTP/1.1\r\nHost: radio\r\n\r\n"
-
-
-@pytest.mark.parametrize("first", [HTTP, GREETING, b"\x16\x03\x01" + b"\xff" * 300])
-async def test_who_speaks_no_tls_is_hung_up_on_at_once(
-    site: Site, first: bytes
-) -> None:
-    with dial(site.server.addresses[0], first) as line:
-        await aeventually(lambda: not is_open(line), within=4)
-    other = peer_line(site.server.addresses[0])
-    await other.report(JAM, within=WITHIN)
-    await other.close()
-
-
-async def test_grpc_in_plain_text_is_not_answered(site: Site) -> None:
-    async with grpc.aio.insecure_channel(site.server.addresses[0]) as plain:
-        for path in (methods.STATUS.path, "/grpc.health.v1.Health/Check"):
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await plain.unary_unary(path, bytes, bytes)(b"", timeout=5)
-            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert site.asked == 0
