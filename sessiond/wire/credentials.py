@@ -6,11 +6,13 @@ could sign others, and BoringSSL would take them: `guard` knows nobody by those.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import grpc
 
-from sessiond.units import Certificate
+from sessiond.errors import Refused
+from sessiond.units import Certificate, HostId
 from sessiond.wire.guard import Trust
 from sessiond.wire.identity import Identity, id_of, pem_of
 
@@ -49,9 +51,13 @@ def mutual(identity: Identity, trust: Trust) -> grpc.ServerCredentials:
 
 
 def _roots(certificates: Sequence[Certificate]) -> bytes:
-    """Return them as one text, the first of each id.
+    """Return them as one text, the first of each id; what is none of ours is left out.
 
-    Of two with the same subject only one would be tried.
+    Of two with the same subject only one would be tried, and after one that BoringSSL
+    can't read it reads no further.
     """
-    by_id = {id_of(each): pem_of(each) for each in reversed(certificates)}
+    by_id: dict[HostId, Certificate] = {}
+    for each in certificates:
+        with suppress(Refused):
+            by_id.setdefault(id_of(each), pem_of(each))
     return "".join(by_id.values()).encode()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from sessiond.core.roles import Role, may_call
-from sessiond.errors import Refused
+from sessiond.errors import Refused, Unavailable
 from sessiond.units import Certificate, HostId
 from sessiond.wire.codes import Forbidden, Stranger
 from sessiond.wire.gate import UNIX, Context, source_of
@@ -20,6 +20,7 @@ from sessiond.wire.identity import id_of
 T = TypeVar("T")
 
 _ASK: Final = "Ask whoever runs the session for an invitation of another kind."
+_AGAIN: Final = "Ask again."
 _JOIN: Final = "Join the session with a link of `sessiond invite`."
 
 
@@ -79,16 +80,19 @@ class Guard:
         Raises:
             Stranger: As in `admit`, before any value, or while none comes.
             Forbidden: Likewise.
+            Unavailable: The caller was trusted no more, and is again.
         """
         while True:
             self._require(caller, path)
             try:
                 async with asyncio.timeout(None) as limit:
                     value = await self._next(values, limit, caller, path)
-            except TimeoutError:
-                if limit.expired():
-                    self._require(caller, path)
-                raise
+            except TimeoutError as e:
+                if not limit.expired():
+                    raise
+                self._require(caller, path)
+                # Trusted again meanwhile; but what was waited for has been given up.
+                raise Unavailable("What the caller may do has changed.", _AGAIN) from e
             except StopAsyncIteration:
                 return
             self._require(caller, path)

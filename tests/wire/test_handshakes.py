@@ -11,7 +11,7 @@ import pytest
 
 from sessiond.core.roles import ALLOWED, Role
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Certificate, Seconds
+from sessiond.units import Certificate, HostId, Seconds
 from sessiond.wire import methods
 from sessiond.wire.address import parse_address
 from sessiond.wire.channel import Line, open_channel
@@ -137,6 +137,16 @@ async def test_many_of_one_name_get_in_each_as_itself(site: Site) -> None:
         line = a_line(site, twin)
         own = PeerEnvelope(sender_name=ALICE, sender_id=twin.id)
         assert await line.tell(own, within=WITHIN) == own
+        await line.close()
+
+
+async def test_what_is_no_certificate_keeps_nobody_else_out(site: Site) -> None:
+    for n, text in enumerate(("", "nothing", SERVER.key, SERVER.certificate * 2)):
+        site.trust.listed[HostId(f"{n:032x}")] = Certificate(text), Role.HOST
+    site.trust.add(identity_of("bob"), Role.HOST)
+    for who in ("alice", "bob"):
+        line = a_line(site, identity_of(who))
+        await line.report(JAM, within=WITHIN)
         await line.close()
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from sessiond.core.roles import ALLOWED, Role
 from sessiond.core.stamped import Secrets
-from sessiond.errors import Refused
+from sessiond.errors import Refused, Unavailable
 from sessiond.units import Decibels, MountPath, Seconds
 from sessiond.wire import methods, peer_methods
 from sessiond.wire.address import parse_address
@@ -296,3 +296,26 @@ async def test_a_viewer_made_a_host_watches_no_more(site: Site) -> None:
         site.server.trust_changed()
         with pytest.raises(Refused, match="Watch is not for the role host"):
             await anext(pictures)
+
+
+async def test_who_is_removed_and_let_in_again_is_told_to_ask_again(
+    site: Site,
+) -> None:
+    async with people_line(site.server.addresses[0], "vera") as vera:
+        pictures = vera.watch(JAM)
+        assert [await anext(pictures), await anext(pictures)] == [STATUS, STATUS]
+        site.distrust("vera")
+        site.trust.add(identity_of("vera"), Role.VIEWER)
+        with pytest.raises(Unavailable, match="may do has changed"):
+            await anext(pictures)
+
+
+async def test_who_watches_health_and_is_removed_is_told_so(site: Site) -> None:
+    channel = channel_to(site.server.addresses[0], "vera")
+    watch = channel.unary_stream("/grpc.health.v1.Health/Watch", bytes, bytes)(b"")
+    assert await watch.read()
+    site.distrust("vera")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await watch.read()
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    await channel.close(None)
