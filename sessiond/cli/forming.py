@@ -11,7 +11,7 @@ from sessiond.cli.operator import Operator
 from sessiond.cli.progress import news, standing
 from sessiond.cli.render import status_picture
 from sessiond.cli.screen import console
-from sessiond.core.mistakes import listed
+from sessiond.core.mistakes import listed, visible
 from sessiond.core.stamped import StampedSpec
 from sessiond.core.status import SessionStatus
 from sessiond.errors import Unavailable
@@ -56,7 +56,7 @@ async def follow_forming(
         )
     if not operator.on_terminal:  # the last picture shows them
         for mount in latest.mounts:
-            click.echo(f"Listen: {mount.url}")
+            click.echo(f"Listen: {visible(mount.url)}")
     _report_missing(standing(latest, found).missing)
 
 
@@ -66,7 +66,7 @@ def _report_conditions(operator: Operator, status: SessionStatus | None) -> None
         return
     for host in status.hosts:
         for condition in host.conditions:
-            click.echo(f"{host.name}: {condition.message}")
+            click.echo(f"{host.name}: {visible(condition.message)}")
 
 
 def _report_missing(names: tuple[HostName, ...]) -> None:

@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 import click
 
 from sessiond.cli.operator import Operator, resolve_where, sitting_at
-from sessiond.core.mistakes import BadFile
+from sessiond.core.mistakes import BadFile, visible
 from sessiond.errors import Refused, SessiondError
 from sessiond.places import default_state_dir
 from sessiond.version import VERSION
@@ -122,12 +122,13 @@ def _refused(usage: click.ClickException) -> Refused:
 
 
 def _complain(error: SessiondError) -> int:
-    click.echo(f"error: {error.sentence}", err=True)
+    # An agent's words may hold what somebody else wrote.
+    click.echo(f"error: {visible(error.sentence)}", err=True)
     if isinstance(error, BadFile):
         for mistake in error.mistakes:
             click.echo(f"  {mistake}", err=True)
     elif error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+        click.echo(f"hint: {visible(error.hint)}", err=True)
     return error.exit_code
 
 

@@ -23,6 +23,8 @@ _SHOWN: Final = 48
 # The end of a longer range, a port say, is no guess at what was meant.
 _WORTH_GUESSING: Final = 1000
 
+_MARK: Final = "\N{REPLACEMENT CHARACTER}"
+
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -98,6 +100,13 @@ def shown(value: object) -> str:
 def is_printable(text: str) -> bool:
     """Tell whether a text has no control character and no line or paragraph break."""
     return not any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text)
+
+
+def visible(text: str) -> str:
+    """Return a text for a terminal: what would steer it is a mark, lines stay lines."""
+    if is_printable(text):
+        return text
+    return "".join(c if c == "\n" or is_printable(c) else _MARK for c in text)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

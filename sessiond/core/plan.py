@@ -20,6 +20,7 @@ from sessiond.core.argv import (
 from sessiond.core.configfile import JackStart
 from sessiond.core.jackgraph import Wire
 from sessiond.core.mixmatrix import MixOrder, mix_order
+from sessiond.core.namerules import split_address
 from sessiond.core.proc import (
     JackAnswers,
     PortsAppear,
@@ -215,12 +216,16 @@ def _address(view: SessionView, doc: StampedSpec, peer: HostName) -> str:
     facts = view.facts.get(peer)
     member = doc.member(peer)
     found = facts.address if facts else member.address if member else None
-    return host_part(found) if found else peer
+    return (host_part(found) if found else None) or peer
 
 
-def host_part(address: Address) -> str:
-    """Return ``HOST`` of ``HOST:PORT``, without the brackets of IPv6."""
-    return address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+def host_part(address: Address) -> str | None:
+    """Return ``HOST`` of ``HOST:PORT``, without the brackets of IPv6.
+
+    None for what is no address: no argument list has a word that a peer made up.
+    """
+    found = split_address(address)
+    return None if found is None else found[0]
 
 
 def _icecast(view: SessionView) -> ProcPlan:

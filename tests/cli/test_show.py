@@ -151,3 +151,25 @@ def test_titles_and_messages_are_shown_as_they_are(
     agent.pictures = (replace(picture, mounts=(odd,)),)
     run(["status"], agent.operator())
     assert "http://[fe80::1]:8000/mix.ogg" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_what_others_wrote_does_not_steer_the_terminal(
+    agent: FakeAgent, capsys: pytest.CaptureFixture[str], on_terminal: bool
+) -> None:
+    agent.sightings = (
+        HostSighting(
+            name=pictures.BOB,
+            id=HostId("b" * 32),
+            address=Address("192.168.1.21:7700"),
+            version="1\x1b]0;owned\x07",
+        ),
+    )
+    assert run(["hosts"], agent.operator(on_terminal=on_terminal)) == 0
+    out = capsys.readouterr().out
+    # A column is as wide as what should be seen of it.
+    assert "1\ufffd]0;owne" in out
+    assert "\x1b]" not in out
+    agent.error = Refused("No\x1b[2J.", "Look\x9b.")
+    assert run(["hosts"], agent.operator()) == 2
+    assert capsys.readouterr().err == "error: No\ufffd[2J.\nhint: Look\ufffd.\n"

@@ -178,10 +178,23 @@ def test_a_client_calls_its_server_where_it_was_heard_last() -> None:
         ("192.168.1.20:7700", "192.168.1.20"),
         ("alice.local:7700", "alice.local"),
         ("[fe80::1]:7700", "fe80::1"),
+        ("--help:7700", None),
+        ("alice:99999", None),
+        ("nowhere", None),
     ],
 )
-def test_an_addresss_host_stands_without_brackets(address: str, host: str) -> None:
+def test_an_addresss_host_stands_without_brackets(
+    address: str, host: str | None
+) -> None:
     assert host_part(Address(address)) == host
+
+
+def test_a_peers_word_about_itself_is_no_option_of_jacktrips() -> None:
+    known = {**all_facts(), ALICE: facts(ALICE, address=Address("-S:7700"))}
+    seen = replace(view(BOB, document()), facts=known)
+    link = plan_host(seen).proc(ProcName("link-alice"))
+    assert link is not None
+    assert link.argv[:3] == ("jacktrip", "-c", "alice")
 
 
 def asking(host: HostName, peer: HostName, times: int) -> HostFacts:
