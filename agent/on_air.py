@@ -27,7 +27,7 @@ from sessiond.core.election import (
     SourceRefused,
 )
 from sessiond.core.plan import source_name
-from sessiond.core.seats import hidden_wanted, in_the_way, to_rescue
+from sessiond.core.seats import SETTLED_AFTER, hidden_wanted, in_the_way, to_rescue
 from sessiond.core.sourcing import Seat, SeatReport, SourceReport, SourceState
 from sessiond.core.spec import MountSpec, StandbyMode
 from sessiond.core.stamped import StampedSpec
@@ -101,6 +101,7 @@ class OnAir:
         self._changed = TurnBell(asyncio.get_running_loop())
         self._grants: dict[tuple[ProcName, Seat], int] = {}
         self._live_since: dict[ProcName, Seconds] = {}
+        self._has_listeners: set[ProcName] = set()
         self._rescued: dict[ProcName, str | None] = {}
         self._ended: dict[ProcName, str] = {}
         self._revoked: set[tuple[ProcName, Seat]] = set()
@@ -212,7 +213,11 @@ class OnAir:
 
     def _forget(self, name: ProcName) -> None:
         self.reports.pop(name, None)
+        self._unsettle(name)
+
+    def _unsettle(self, name: ProcName) -> None:
         self._live_since.pop(name, None)
+        self._has_listeners.discard(name)
 
     async def _steer_hidden(
         self, mount: MountSpec, lead: Leadership, doc: StampedSpec
@@ -226,7 +231,7 @@ class OnAir:
             grant = self._next_grant(name, Seat.HIDDEN)
             await self._steer_seat(name, Seat.HIDDEN, lead, grant)
         elif hidden.state is not SourceState.WAITING:
-            if hidden.state is SourceState.LIVE:
+            if hidden.state is SourceState.LIVE and name not in self._has_listeners:
                 await self._ask([self._admin.bring_back(doc, mount)])
             await self._steer_seat(name, Seat.HIDDEN, lead, None)
 
@@ -269,8 +274,8 @@ class OnAir:
         report = self.reports[name]
         if report.primary.state is SourceState.LIVE:
             hot = doc.spec.broadcast.standby is StandbyMode.HOT
-            return [self._settle_in(doc, mount)] if self._is_new(name) and hot else []
-        self._live_since.pop(name, None)
+            return self._settle_in(name, doc, mount) if hot else []
+        self._unsettle(name)
         seen = self._witnessed(mount.path)
         rescued = name in self._rescued and self._rescued[name] == seen.stream_start
         if to_rescue(lead, report, seen) and not rescued:
@@ -285,13 +290,6 @@ class OnAir:
             return []
         return [self._end_source(doc, mount, start)]
 
-    def _is_new(self, name: ProcName) -> bool:
-        """Tell whether a source that is live was not so at the last look."""
-        if name in self._live_since:
-            return False
-        self._live_since[name] = self._clock.now()
-        return True
-
     async def _rescue(self, doc: StampedSpec, mount: MountSpec) -> None:
         await self._admin.rescue(doc, mount)
         self._moved(mount.path)
@@ -300,10 +298,22 @@ class OnAir:
         if await self._admin.end_source(doc, mount, start):
             self._ended[source_name(mount)] = start
 
-    async def _settle_in(self, doc: StampedSpec, mount: MountSpec) -> None:
-        """Join a mount's two seats and bring its listeners back."""
-        await self._admin.join_seats(doc, mount)
-        await self._admin.bring_back(doc, mount)
+    def _settle_in(
+        self, name: ProcName, doc: StampedSpec, mount: MountSpec
+    ) -> list[Coroutine[None, None, None]]:
+        """Return what joins a mount's two seats, and later brings its listeners back.
+
+        Before the mount has a page to play they are better off where they are.
+        """
+        now = self._clock.now()
+        if name not in self._live_since:
+            self._live_since[name] = now
+            return [self._admin.join_seats(doc, mount)]
+        settled = now - self._live_since[name] >= SETTLED_AFTER
+        if not settled or name in self._has_listeners:
+            return []
+        self._has_listeners.add(name)
+        return [self._admin.bring_back(doc, mount)]
 
     async def _ask(self, asks: list[Coroutine[None, None, None]]) -> None:
         """Ask the station all of this at once, within the limit."""

@@ -11,11 +11,16 @@ until that call has ended, and then is joined anew.
 A server makes a wire in its next period, and libjack waits for little more than one
 before it shows the graph without it. So what we did ourselves is taken as done until
 the server shows it, or has had time enough.
+
+To close a client, libjack cancels its thread. A thread that is cancelled in a callback,
+where it waits for Python's lock, takes that lock along, and everything stands still. So
+a client is closed only once no callback can be under way (`_part`).
 """
 
 import asyncio
 import errno
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -44,6 +49,8 @@ REFUSED_FOR: Final = Seconds(5.0)
 # A port can go between a question for all names and one for a port; thrice running
 # is a client that opens and closes ports for ever.
 READ_ATTEMPTS: Final = 3
+# Within this a callback gets Python's lock and returns: fifty times its usual turn.
+QUIET_AFTER: Final = Seconds(0.25)
 
 
 @cache  # a second error function would free the first under JACK's feet
@@ -128,6 +135,13 @@ class _Joined:
         default_factory=lambda: JackGraph(rate_hz=Hertz(0), period_frames=Frames(0))
     )
     refused: dict[Wire, float] = field(default_factory=dict)
+
+    def part(self) -> None:
+        """Leave the server; blocks."""
+        if self.news.gone:
+            # The very callback that said so may not have returned.
+            time.sleep(QUIET_AFTER)
+        _part(self.client)
 
     def still_refused(self, now: float) -> frozenset[Wire]:
         """Return the wires that are not worth another try yet."""
@@ -310,11 +324,11 @@ class JackDoor:
         joined, self._joined = self._joined, None
         if joined is not None:
             with suppress(Unavailable):  # then it goes on closing by itself
-                await self._bounded(joined.client.close, lambda _: None)
+                await self._bounded(joined.part, lambda _: None)
 
     async def _ask(self, joined: _Joined, call: Callable[[], T]) -> T:
         """Run a call on our client; without an answer in time, give the client up."""
-        return await self._bounded(call, lambda _: joined.client.close())
+        return await self._bounded(call, lambda _: joined.part())
 
     async def _bounded(
         self, call: Callable[[], T], afterwards: Callable[[Future[T]], None]
@@ -358,7 +372,14 @@ def _now() -> float:
 
 def _close_late(opened: Future[Any]) -> None:
     if opened.exception() is None:
-        opened.result().close()
+        _part(opened.result())
+
+
+def _part(client: Any) -> None:  # noqa: ANN401  as `_Joined`
+    """Close a client once its last callback has returned; blocks."""
+    client.deactivate(ignore_errors=True)
+    time.sleep(QUIET_AFTER)
+    client.close()
 
 
 def _read(client: Any) -> JackGraph:  # noqa: ANN401  as `_Joined`

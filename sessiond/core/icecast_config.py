@@ -172,16 +172,17 @@ def _mount_pair(
 ) -> Iterator[str]:
     """Yield the mount and its standby mount, each the other's fallback.
 
-    Only the primary overrides: a standby mount that did would take the listeners
-    of a healthy primary as soon as it appeared. Only the primary has a limit of
-    listeners: it keeps room for sources and admin calls, to which Icecast answers 403
+    Neither overrides: a standby mount that did would take the listeners of a healthy
+    primary as soon as it appeared, and a primary would call its listeners back before
+    it has a page to play them (decision 24). Only the primary has a limit of listeners:
+    it keeps room for sources and admin calls, to which Icecast answers 403
     once it has all its clients; on the standby mount it would drop, in the middle of a
     takeover, whom it doesn't let in.
     """
     yield from _mount(mount, mount.path, spec, secrets)
     yield _element("max-listeners", str(listeners), depth=2)
     yield _element("fallback-mount", mount.standby_path, depth=2)
-    yield _element("fallback-override", "1", depth=2)
+    yield _element("fallback-override", "0", depth=2)
     yield "  </mount>"
     yield from _mount(mount, mount.standby_path, spec, secrets)
     yield _element("fallback-mount", mount.path, depth=2)

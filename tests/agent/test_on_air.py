@@ -186,15 +186,43 @@ async def test_promotion_takes_the_mounts_brings_listeners_back_and_then_leaves(
     hands.bob_is_elected()
     await hands.steer(2)
     assert el.SourceAccepted() in hands.told
-    assert {path: each.path for path, each in listeners.items()} == {MIX: MIX, DJ: DJ}
+    # The mounts have nothing to play yet.
+    assert [listener.path for listener in listeners.values()] == list(HIDDEN.values())
     assert hands.state(MIX, Seat.HIDDEN) is SourceState.LIVE
     hands.clock.advance(SETTLED_AFTER)
     await hands.steer()
+    assert {path: each.path for path, each in listeners.items()} == {MIX: MIX, DJ: DJ}
     assert set(hands.radio.mounts) == {MIX, DJ}
     # The next standby's hidden mount is where they go next time.
     assert hands.radio.put(HIDDEN[MIX])
     hands.radio.drop(MIX)
     assert listeners[MIX].path == HIDDEN[MIX]
+
+
+async def test_a_source_that_is_back_takes_its_listeners_from_the_standby_once(
+    hands: Hands,
+) -> None:
+    hands.bob_is_elected()
+    for path in (MIX, DJ):
+        hands.radio.drop(path)
+    await hands.steer(2)
+    hands.clock.advance(SETTLED_AFTER)
+    await hands.steer()
+    assert hands.radio.put(HIDDEN[MIX])
+    listener = hands.radio.listen(HIDDEN[MIX])
+    await hands.steer(2)
+    assert listener.path == HIDDEN[MIX]  # it asked for that one
+
+    child = hands.children[ProcName("source-mix.ogg")]
+    child.answer({"revoke": Seat.PRIMARY.value})
+    await hands.steer()
+    hands.bob_is_elected()
+    await hands.steer(2)
+    assert hands.state(MIX, Seat.PRIMARY) is SourceState.LIVE
+    assert listener.path == HIDDEN[MIX]
+    hands.clock.advance(SETTLED_AFTER)
+    await hands.steer()
+    assert listener.path == MIX
 
 
 async def test_listeners_of_a_silent_host_are_rescued_once(hands: Hands) -> None:

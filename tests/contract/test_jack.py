@@ -1,6 +1,7 @@
 """The contract of the door `Jack`, on the fake and on a real jackd."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 import time
@@ -286,6 +287,24 @@ async def real_jack(jackd: Jackd, rings: Rings) -> AsyncIterator[JackDoor]:
     door = JackDoor(jackd.name, rings)
     yield door
     await door.close()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("turn", range(6))
+def test_a_server_that_ends_takes_nobody_along(jackd: Jackd, turn: int) -> None:
+    """Without the pause before libjack cancels its thread, one turn in ten hung."""
+    jackd.start()
+    loss = [sys.executable, "-m", "tests.support.jackloss", jackd.name]
+    with subprocess.Popen(loss, stdout=subprocess.PIPE, text=True) as losing:
+        assert losing.stdout is not None
+        assert losing.stdout.readline() == "joined\n", turn
+        jackd.kill(signal.SIGTERM)
+        try:
+            said, _ = losing.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            losing.kill()
+            raise
+    assert said == "parted\n"
 
 
 @pytest.mark.real

@@ -49,7 +49,7 @@ def mount(root: ET.Element, path: str) -> dict[str, str | None]:
     return {child.tag: child.text for child in found}
 
 
-def test_a_mount_falls_back_to_its_standby_mount_with_override() -> None:
+def test_a_mount_falls_back_to_its_standby_mount_and_calls_nobody_back() -> None:
     assert mount(render(), "/mix.ogg") == {
         "mount-name": "/mix.ogg",
         "username": "jam",
@@ -60,7 +60,7 @@ def test_a_mount_falls_back_to_its_standby_mount_with_override() -> None:
         "charset": "UTF-8",
         "max-listeners": "800",
         "fallback-mount": "/mix-standby.ogg",
-        "fallback-override": "1",
+        "fallback-override": "0",
     }
 
 

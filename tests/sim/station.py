@@ -61,11 +61,11 @@ class Stream:
 
 @dataclass
 class Station:
-    """Icecast with fallback and override; `gaps` is what the listener went without.
+    """Icecast with fallbacks; `gaps` is what the listener went without.
 
     The listener asks for the primary mount and comes back at once when dropped. It
-    sits on the hidden mount while the primary has no source, or after it was moved
-    there, until a new source takes the primary.
+    sits on the hidden mount once the primary has no source, or after it was moved
+    there, until it is moved back or the hidden mount ends.
     """
 
     up: bool = True
@@ -83,7 +83,7 @@ class Station:
         assert stream.seat not in self.seats
         self.seats[stream.seat] = stream
         if stream.seat is Seat.PRIMARY:
-            self.moved = False
+            self.moved = Seat.HIDDEN in self.seats
         self._listen(now)
 
     def close(self, stream: Stream, end: End, now: float) -> None:

@@ -40,7 +40,7 @@ class FakeIcecast:
 
     Args:
         foreign: Its configuration knows nothing of our mounts. Ours makes a mount and
-            its hidden standby mount each other's fallback, the mount with override.
+            its hidden standby mount each other's fallback, neither with override.
 
     Attributes:
         up: Whether anybody answers.
@@ -75,9 +75,6 @@ class FakeIcecast:
             path=path, description=description, stream_start=str(self._started)
         )
         self._sources[path] = _Source(seen=seen, fallback=self._configured(path))
-        fallback = self._configured(path)
-        if fallback is not None and not self.hidden(path):
-            self._move(fallback, path)
         return True
 
     def drop(self, path: MountPath) -> None:
