@@ -21,7 +21,7 @@ import sessiond.wire
 from sessiond.wire.methods import Method
 
 INPUTS: Final = int(os.environ.get("FUZZ_INPUTS", "2000"))
-"""How many inputs all tests here make together, nearly: `make fuzz` raises it."""
+"""How many inputs all tests here make together, or some more."""
 
 BATCH: Final = 20
 """How many come of one of hypothesis's examples."""
@@ -77,6 +77,16 @@ DEEPEST: Final = 7
 
 Descriptor = Any
 """A field's description; protobuf has a class for each of its implementations."""
+
+
+def examples(kinds: int, share: int) -> int:
+    """Return how many of hypothesis's examples each of `kinds` tests takes.
+
+    Args:
+        kinds: How many tests there are.
+        share: How many thirds of all inputs they make together; rounded up.
+    """
+    return math.ceil(INPUTS * share / 3 / kinds / BATCH)
 
 
 def methods() -> Mapping[str, Method[Any, Any]]:

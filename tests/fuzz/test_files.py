@@ -13,9 +13,9 @@ from sessiond.core.configfile import HostDefaults, parse_config
 from sessiond.core.mistakes import BadFile
 from sessiond.core.specfile import parse_spec
 from sessiond.core.specwriter import format_spec
-from tests.fuzz.inputs import BATCH, INPUTS, arbitrary, scrambled, toml
+from tests.fuzz.inputs import BATCH, arbitrary, examples, scrambled, toml
 
-EXAMPLES = max(1, INPUTS // 3 // 2 // BATCH)
+EXAMPLES = examples(2, share=1)
 ROOT = Path(__file__).parents[2]
 SESSIONS = tuple(
     path.read_text() for path in sorted(ROOT.glob("deploy/examples/[!a]*.toml"))

@@ -18,8 +18,8 @@ from sessiond.wire import bounds
 from sessiond.wire.convert import decode, encode, to_wire
 from tests.fuzz.inputs import (
     BATCH,
-    INPUTS,
     arbitrary,
+    examples,
     fill,
     methods,
     mutated,
@@ -30,7 +30,7 @@ from tests.wire.values import any_of
 
 FUZZED = travellers()
 # Two thirds of all inputs, evenly; the rest is the files'.
-EXAMPLES = max(1, INPUTS * 2 // 3 // len(FUZZED) // BATCH)
+EXAMPLES = examples(len(FUZZED), share=2)
 MIB = 1024 * 1024
 
 slow_is_fine = settings(
