@@ -28,3 +28,9 @@ def default_state_dir(environment: Mapping[str, str], *, root: bool) -> str:
 def default_config_file(environment: Mapping[str, str]) -> str:
     """Return where an agent looks for its configuration when it is told nothing."""
     return f"{environment.get('HOME', '').rstrip('/')}/.config/sessiond/agent.toml"
+
+
+def default_identity_dir(environment: Mapping[str, str]) -> str:
+    """Return where this person's own identity lies, and whom it has met."""
+    chosen = environment.get("SESSIOND_IDENTITY", "")
+    return chosen or f"{environment.get('HOME', '').rstrip('/')}/.config/sessiond"

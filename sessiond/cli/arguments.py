@@ -49,8 +49,16 @@ class Fader(click.ParamType[Decibels]):
         return Decibels(gain)
 
 
+def is_label(text: str) -> bool:
+    """Tell whether a person may be called so; every host's name is one, too."""
+    return bool(text.strip()) and bool(rules.FREE_TEXT.accepts(text))
+
+
 SESSION: Final = Name("NAME", rules.SESSION_NAME)
 HOST: Final = Name("HOST", rules.HOST_NAME)
+PERSON: Final = Name(
+    "WHO", TextRule(accepts=is_label, must=f"{rules.FREE_TEXT.must}, and not empty")
+)
 MOUNT: Final = Name("MOUNT", rules.MOUNT_PATH)
 FILE: Final = click.Path(path_type=Path)
 DECIBELS: Final = Fader()

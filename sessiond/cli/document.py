@@ -3,11 +3,13 @@
 import json
 import math
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sessiond.core.conditions import Condition
 from sessiond.core.firewall import Firewall
+from sessiond.core.joining import JoinLink
+from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
 from sessiond.core.specwriter import format_spec
 from sessiond.core.stamped import Stamp, StampedSpec
@@ -23,6 +25,7 @@ from sessiond.core.status import (
     SessionStatus,
     StripLevel,
 )
+from sessiond.units import HostName
 
 Document = dict[str, Any]
 
@@ -87,6 +90,24 @@ def spec_document(stamped: StampedSpec) -> Document:
             "host": station.host,
         },
     }
+
+
+def created_document(
+    stamped: StampedSpec, links: Mapping[HostName, JoinLink]
+) -> Document:
+    """Return ``create --json``; `join` is the first of the links, for any host."""
+    return {
+        "session": stamped.spec.name,
+        "stamp": _stamp(stamped.stamp),
+        "missing": [m.name for m in stamped.members if m.id is None],
+        "join": next((str(link) for link in links.values()), None),
+        "invitations": {name: str(link) for name, link in links.items()},
+    }
+
+
+def invitation_document(link: JoinLink, role: Role) -> Document:
+    """Return ``invite --json``."""
+    return {"session": link.session, "role": role, "join": str(link)}
 
 
 def spec_keys(spec: SessionSpec) -> Document:

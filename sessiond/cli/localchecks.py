@@ -59,9 +59,9 @@ def local_findings() -> tuple[Finding, ...]:
         _multicast(),
         Finding(
             subject="trust",
-            verdict=Verdict.WARN,
-            sentence="Whoever reaches the agents' ports can steer the session.",
-            hint="Use it in a network that you trust, and nowhere else.",
+            verdict=Verdict.OK,
+            sentence="Agents obey nobody who has not joined. Links are plain UDP:"
+            " whoever reads this network hears you.",
         ),
     )
 

@@ -1,7 +1,7 @@
 """``sessiond``: arguments to one call to an exit code; errors to one sentence.
 
-The commands lie by theme in `show`, `steer`, `beside` and `play`; each module is
-imported when one of its commands is asked for, so that every start is quick.
+The commands lie by theme in `show`, `steer`, `membership`, `beside` and `play`; each
+module is imported when one of its commands is asked for, so that every start is quick.
 """
 
 import gc
@@ -29,6 +29,9 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "hosts": ("show", "hosts"),
         "check": ("beside", "check"),
         "create": ("steer", "create"),
+        "invite": ("membership", "invite"),
+        "join": ("membership", "join"),
+        "remove": ("membership", "remove"),
         "spec": ("show", "spec"),
         "apply": ("steer", "apply"),
         "status": ("show", "status"),
@@ -69,8 +72,8 @@ class _Commands(click.Group):
     "--agent",
     "where",
     metavar="WHERE",
-    help="The agent to ask: HOST:PORT or unix:PATH. Default: $SESSIOND_AGENT, then"
-    " this host's own.",
+    help="The agent to ask: HOST:PORT, if you have joined its session as an operator"
+    " or a viewer, or unix:PATH. Default: $SESSIOND_AGENT, then this host's own.",
 )
 @click.version_option(VERSION)
 @click.pass_context

@@ -5,30 +5,55 @@ first one is, because it takes longer than all else together.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sessiond.core.namerules import split_address
 from sessiond.errors import Refused
 from sessiond.places import AGENT_PORT, AGENT_SOCKET
-from sessiond.wire.api import AgentApi
+from sessiond.wire.api import AgentApi, MembershipApi
 
 _Answer = TypeVar("_Answer")
-Connect = Callable[[str], AbstractAsyncContextManager[AgentApi]]
+
+
+class PeopleApi(AgentApi, MembershipApi, Protocol):
+    """All that a person can ask of an agent."""
+
+
+Connect = Callable[[str], AbstractAsyncContextManager[PeopleApi]]
 """Opens a line to ``HOST:PORT`` or ``unix:PATH``."""
 
 _UNIX = "unix:"
 
 
-def connect_by_grpc(where: str) -> AbstractAsyncContextManager[AgentApi]:
-    """Return the real line to an agent."""
+def connect_by_grpc(where: str) -> AbstractAsyncContextManager[PeopleApi]:
+    """Return the real line to an agent.
+
+    Raises:
+        Refused: It is on another computer, and this person does not know it.
+    """
     from sessiond.wire.client import AgentClient  # noqa: PLC0415  slow to import
 
-    return AgentClient(where)
+    if where.startswith(_UNIX):
+        return AgentClient(where)
+    # Also slow, and of no use on the way to this computer's own agent.
+    from sessiond.cli.person import Belongings  # noqa: PLC0415
+
+    own = Belongings.of(os.environ)
+    identity, pinned = own.identity(), own.certificate_at(where)
+    if identity is None or pinned is None:
+        raise Refused(
+            f"You have no way in to an agent at {where}.",
+            "On one of its session's hosts run `sessiond invite --operator` (or"
+            " --viewer), and here `sessiond join` with that link. The agent of this"
+            " computer needs no address.",
+        )
+    return AgentClient(where, pinned=pinned, identity=identity)
 
 
 def resolve_where(
@@ -36,16 +61,14 @@ def resolve_where(
 ) -> str:
     """Return which agent to speak to.
 
-    That is the one given, else ``$SESSIOND_AGENT``, else this host's own: its socket
-    if it is there, else its port.
+    That is the one given, else ``$SESSIOND_AGENT``, else this host's own.
 
     Raises:
         Refused: What was given is neither ``HOST:PORT`` nor ``unix:PATH``.
     """
     wanted = given or environment.get("SESSIOND_AGENT", "")
     if not wanted:
-        socket = Path(state_dir) / AGENT_SOCKET
-        return f"{_UNIX}{socket}" if _is_there(socket) else f"127.0.0.1:{AGENT_PORT}"
+        return f"{_UNIX}{Path(state_dir) / AGENT_SOCKET}"
     if wanted.startswith(_UNIX) and wanted != _UNIX:
         return wanted
     if split_address(wanted) is None:
@@ -58,13 +81,6 @@ def resolve_where(
     return wanted
 
 
-def _is_there(socket: Path) -> bool:
-    try:
-        return socket.is_socket()
-    except PermissionError:  # another user's agent: its port may still be open
-        return False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
     """The person or script at the command line.
@@ -75,7 +91,7 @@ class Operator:
         can_answer: Standard input is one too: questions may be asked.
     """
 
-    where: str = f"127.0.0.1:{AGENT_PORT}"
+    where: str = f"{_UNIX}{AGENT_SOCKET}"
     connect: Connect = field(default=connect_by_grpc)
     on_terminal: bool = False
     can_answer: bool = False
@@ -85,7 +101,7 @@ class Operator:
         """The agent is on the computer where the command runs."""
         return self.where.startswith((_UNIX, "127.", "[::1]", "localhost:"))
 
-    def ask(self, call: Callable[[AgentApi], Awaitable[_Answer]]) -> _Answer:
+    def ask(self, call: Callable[[PeopleApi], Awaitable[_Answer]]) -> _Answer:
         """Return what the agent answers to one or several calls on one line."""
 
         async def on_line() -> _Answer:

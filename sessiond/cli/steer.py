@@ -4,15 +4,24 @@ from pathlib import Path
 
 import click
 
-from sessiond.cli.arguments import DECIBELS, FILE, HOST, MOUNT, SECONDS, SESSION
+from sessiond.cli.arguments import (
+    DECIBELS,
+    FILE,
+    HOST,
+    MOUNT,
+    SECONDS,
+    SESSION,
+    json_flag,
+)
 from sessiond.cli.difference import difference
+from sessiond.cli.document import as_text, created_document
 from sessiond.cli.files import read_secrets, read_spec, require_passwords
-from sessiond.cli.operator import Operator
+from sessiond.cli.invitation import invited, not_joined, show_links
+from sessiond.cli.operator import Operator, PeopleApi
 from sessiond.core.specfile import SpecFile
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.errors import Refused
 from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
-from sessiond.wire.api import AgentApi
 
 
 @click.command
@@ -25,12 +34,14 @@ from sessiond.wire.api import AgentApi
     metavar="SECONDS",
     help="How long to follow the session; 0 returns once it is made.",
 )
+@json_flag
 @click.pass_obj
-def create(operator: Operator, file: Path, wait: float) -> None:
+def create(operator: Operator, file: Path, wait: float, as_json: bool) -> None:  # noqa: FBT001
     """Create the session that FILE describes.
 
-    It is followed until it is on the air, or for --wait seconds. Hosts that are not
-    there yet join when they come.
+    It is followed until it is on the air, or for --wait seconds. For each host that is
+    not of your studio there is a join link, to be used on that host; the session waits
+    for it, and plays meanwhile.
 
     \b
     Example:
@@ -40,17 +51,23 @@ def create(operator: Operator, file: Path, wait: float) -> None:
     require_passwords(written)
     secrets = read_secrets(written, file)
 
-    async def form(agent: AgentApi) -> None:
+    async def form(agent: PeopleApi) -> None:
         stamped = await agent.create(written.spec, secrets)
+        links = await invited(agent, stamped.spec.name, not_joined(stamped))
         # Only now, while the session begins: what draws pictures is slow to import.
         from sessiond.cli.forming import (  # noqa: PLC0415
             follow_forming,
             report_stamped,
         )
 
-        report_stamped(stamped)
+        if as_json:
+            click.echo(as_text(created_document(stamped, links)))
+        else:
+            report_stamped(stamped)
+            show_links(operator, links)
         if wait:
-            await follow_forming(operator, agent, stamped, Seconds(wait))
+            limit = Seconds(wait)
+            await follow_forming(operator, agent, stamped, limit, silent=as_json)
 
     operator.ask(form)
 
@@ -63,7 +80,8 @@ def apply(operator: Operator, file: Path, yes: bool) -> None:  # noqa: FBT001
     """Change a running session to what FILE says.
 
     Only what differs restarts. A FILE with a based_on line is refused when the session
-    has changed since. Left-out password files keep what is stored.
+    has changed since. Left-out password files keep what is stored. A new host that is
+    not of your studio gets a join link, as with create.
 
     \b
     Example:
@@ -72,7 +90,7 @@ def apply(operator: Operator, file: Path, yes: bool) -> None:  # noqa: FBT001
     written = read_spec(file)
     secrets = read_secrets(written, file)
 
-    async def change(agent: AgentApi) -> None:
+    async def change(agent: PeopleApi) -> None:
         running = await agent.spec(written.spec.name)
         _refuse_outdated(written, running)
         if not _announce(running, written, secrets):
@@ -81,6 +99,9 @@ def apply(operator: Operator, file: Path, yes: bool) -> None:  # noqa: FBT001
             _ask(operator, written)
         stamped = await agent.apply(written.spec, secrets, running.stamp)
         click.echo(f"{stamped.spec.name} is now at {stamped.stamp}.")
+        known = running.spec.host_names
+        new = (name for name in not_joined(stamped) if name not in known)
+        show_links(operator, await invited(agent, stamped.spec.name, new))
 
     operator.ask(change)
 

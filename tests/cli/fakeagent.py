@@ -6,9 +6,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sessiond.cli.operator import Operator
+from sessiond.cli.operator import Operator, PeopleApi
+from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
-from sessiond.core.stamped import Secrets, Stamp, StampedSpec
+from sessiond.core.stamped import Member, Secrets, Stamp, StampedSpec
 from sessiond.core.status import Finding, HostSighting, SessionStatus
 from sessiond.errors import SessiondError
 from sessiond.units import (
@@ -19,16 +20,19 @@ from sessiond.units import (
     SessionName,
     Term,
 )
-from sessiond.wire.api import AgentApi
+from tests.cli.pictures import LINK
 
 
 @dataclass(kw_only=True)
 class FakeAgent:
-    """`AgentApi` over values; `error` is raised by whatever is asked.
+    """`PeopleApi` over values; `error` is raised by whatever is asked.
 
     Attributes:
+        link: What `invite` answers.
+        errors: By method, what it raises instead.
         pictures: What `watch` yields; then it ends, or waits for ever when `stays`.
         asked: Each call with its arguments.
+        called: Where it was called, line by line.
     """
 
     running: StampedSpec | None = None
@@ -36,14 +40,18 @@ class FakeAgent:
     stays: bool = False
     sightings: tuple[HostSighting, ...] = ()
     findings: tuple[Finding, ...] = ()
+    link: str = LINK
     error: SessiondError | None = None
+    errors: dict[str, SessiondError] = field(default_factory=dict)
     after_pictures: Callable[[], None] = lambda: None
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    called: list[str] = field(default_factory=list)
 
     def _note(self, *call: Any) -> None:  # noqa: ANN401  any call at all
         self.asked.append(call)
-        if self.error is not None:
-            raise self.error
+        error = self.errors.get(call[0], self.error)
+        if error is not None:
+            raise error
 
     def _document(self) -> StampedSpec:
         assert self.running is not None
@@ -62,7 +70,9 @@ class FakeAgent:
     ) -> StampedSpec:
         self._note("apply", spec, secrets, based_on)
         stamp = Stamp(Term(3), 3)
-        return StampedSpec(stamp=stamp, spec=spec, members=self._document().members)
+        old = self._document()
+        members = (old.member(name) or Member(name=name) for name in spec.host_names)
+        return StampedSpec(stamp=stamp, spec=spec, members=tuple(members))
 
     async def spec(self, name: SessionName | None) -> StampedSpec:
         self._note("spec", name)
@@ -110,14 +120,27 @@ class FakeAgent:
         self._note("doctor")
         return self.findings
 
+    async def invite(self, session: SessionName | None, role: Role) -> str:
+        self._note("invite", session, role)
+        return self.link
+
+    async def remove(self, session: SessionName, name: str) -> Stamp:
+        self._note("remove", session, name)
+        return Stamp(Term(3), 3)
+
+    async def join(self, link: str) -> StampedSpec:
+        self._note("join", link)
+        return self._document()
+
     def operator(self, *, on_terminal: bool = False) -> Operator:
         """Return someone whose every line leads to this agent."""
 
         @asynccontextmanager
-        async def opened(agent: AgentApi) -> AsyncIterator[AgentApi]:
+        async def opened(agent: PeopleApi) -> AsyncIterator[PeopleApi]:
             yield agent
 
-        def connect(_: str) -> AbstractAsyncContextManager[AgentApi]:
+        def connect(where: str) -> AbstractAsyncContextManager[PeopleApi]:
+            self.called.append(where)
             return opened(self)
 
         return Operator(

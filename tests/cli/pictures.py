@@ -43,6 +43,12 @@ JAM = SessionName("friday-jam")
 STAMP = Stamp(Term(3), 2)
 MIX, SOLO = MountPath("/mix.ogg"), MountPath("/solo.flac")
 
+LINK = (
+    f"jam://192.168.1.20:7701/friday-jam?key={'a' * 32}"
+    "&t=h6a5b4c3d0123456789abcdef.AAECAwQFBgcICQoLDA0ODw"
+)
+"""For one host; good until the summer of 2026."""
+
 FILE = """\
 name = "friday-jam"
 hosts = ["alice", "bob", "carol"]

@@ -1,4 +1,3 @@
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +9,13 @@ from sessiond.cli.main import commands, run
 from sessiond.cli.operator import resolve_where
 from sessiond.errors import Refused
 from tests.cli.fakeagent import FakeAgent
+from tests.cli.pictures import LINK
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
-    "demo", "hosts", "check", "create", "spec", "apply", "status", "watch", "gain",
-    "mute", "unmute", "leave", "resume", "handover", "stop", "icecast-config", "doctor",
+    "demo", "hosts", "check", "create", "invite", "join", "remove", "spec", "apply",
+    "status", "watch", "gain", "mute", "unmute", "leave", "resume", "handover", "stop",
+    "icecast-config", "doctor",
 )  # fmt: skip
 
 
@@ -50,12 +51,9 @@ class TestWhere:
         assert resolve_where("alice:7700", environment, "/x") == "alice:7700"
         assert resolve_where(None, environment, "/x") == "bob:1"
 
-    def test_then_this_hosts_socket_then_its_port(self, tmp_path: Path) -> None:
-        assert resolve_where(None, {}, str(tmp_path)) == "127.0.0.1:7700"
+    def test_then_this_hosts_socket(self, tmp_path: Path) -> None:
         place = tmp_path / "agent.sock"
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(place))
-            assert resolve_where(None, {}, str(tmp_path)) == f"unix:{place}"
+        assert resolve_where(None, {}, str(tmp_path)) == f"unix:{place}"
 
     @pytest.mark.parametrize("where", ["[::1]:7700", "unix:/run/x.sock"])
     def test_forms(self, where: str) -> None:
@@ -79,6 +77,16 @@ class TestWhere:
     def test_a_wrong_address_is_2(self, capsys: Capture) -> None:
         assert run(["--agent", "alice", "status"]) == 2
         assert "alice:7700" in capsys.readouterr().err
+
+    def test_an_agent_that_this_person_does_not_know_is_2(
+        self, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("SESSIOND_IDENTITY", str(tmp_path / "none"))
+        assert run(["--agent", "127.0.0.1:7700", "status"]) == 2
+        said = capsys.readouterr().err
+        assert "no way in to an agent at 127.0.0.1:7700" in said
+        assert "sessiond invite --operator" in said
+        assert not (tmp_path / "none").exists()
 
 
 def test_a_reader_that_goes_early_is_no_error(tmp_path: Path) -> None:
@@ -104,12 +112,28 @@ def test_a_reader_that_goes_early_is_no_error(tmp_path: Path) -> None:
         assert process.wait() == 0
 
 
-def test_looking_imports_neither_numpy_nor_the_demo() -> None:
+SLOW = {"numpy", "grpc", "sessiond.cli.demo", "cryptography", "segno"}
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (["status", "--help"], set()),
+        (["invite", "--help"], set()),
+        (["create", "--help"], set()),
+        # To this host's own agent, which is not there.
+        (["--agent", "unix:/nowhere/agent.sock", "status"], {"grpc"}),
+        (["--agent", "unix:/nowhere/agent.sock", "join", LINK], {"grpc"}),
+    ],
+)
+def test_nothing_is_imported_that_is_not_needed(
+    words: list[str], needed: set[str]
+) -> None:
     code = (
-        "import sys; from sessiond.cli.main import run; run(['status', '--help']);"
-        "print(sorted({'numpy', 'grpc', 'sessiond.cli.demo'} & set(sys.modules)))"
+        f"import sys; from sessiond.cli.main import run; run({words!r});"
+        f"print(sorted(({SLOW!r}) & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.splitlines()[-1] == str(sorted(needed))

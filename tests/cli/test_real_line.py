@@ -56,6 +56,7 @@ async def where(agent: FakeAgent, tmp_path: Path) -> AsyncIterator[str]:
         identity=identity_of("server"),
         trust=trusting(),
         agent=agent,
+        membership=agent,
         on_fault=fail,
     )
     yield address

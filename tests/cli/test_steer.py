@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +8,20 @@ import pytest
 from sessiond.cli.main import run
 from sessiond.core.specfile import parse_spec
 from sessiond.core.stamped import Secrets, Stamp
-from sessiond.errors import Refused
+from sessiond.errors import Refused, Unavailable
+from sessiond.units import HostId
 from tests.cli import pictures
 from tests.cli.fakeagent import FakeAgent
 
 Capture = pytest.CaptureFixture[str]
 SPEC = parse_spec(pictures.FILE).spec
+ALICE, BOB, CAROL = pictures.STAMPED.members
+ALL_THERE = replace(
+    pictures.STAMPED, members=(ALICE, BOB, replace(CAROL, id=HostId("c" * 32)))
+)
+STRANGERS = replace(
+    pictures.STAMPED, members=(ALICE, replace(BOB, id=None, address=None), CAROL)
+)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +112,16 @@ class TestCreate:
         agent.pictures = (pictures.FORMING, pictures.FORMING, pictures.LIVE)
         agent.stays = True
         assert run(["create", str(file)], agent.operator()) == 0
-        assert agent.asked == [("create", SPEC, Secrets()), ("watch", "friday-jam")]
+        assert agent.asked == [
+            ("create", SPEC, Secrets()),
+            ("invite", "friday-jam", "host"),
+            ("watch", "friday-jam"),
+        ]
         assert capsys.readouterr().out.splitlines() == [
             "friday-jam is created, at 3.2.",
             "carol is missing; the session waits.",
+            "Run this on carol; it is good once, within 15 minutes:",
+            f"  sessiond join '{pictures.LINK}'",
             "alice is alive",
             "bob is gone",
             "carol is gone",
@@ -138,7 +153,60 @@ class TestCreate:
 
     def test_does_not_wait_with_wait_0(self, agent: FakeAgent, file: Path) -> None:
         assert run(["create", str(file), "--wait", "0"], agent.operator()) == 0
-        assert agent.asked == [("create", SPEC, Secrets())]
+        assert [call[0] for call in agent.asked] == ["create", "invite"]
+
+    def test_a_session_whose_hosts_are_all_there_needs_no_link(
+        self, agent: FakeAgent, file: Path, capsys: Capture
+    ) -> None:
+        agent.running = replace(pictures.STAMPED, members=pictures.STAMPED.members[:2])
+        assert run(["create", str(file), "--wait", "0"], agent.operator()) == 0
+        assert [call[0] for call in agent.asked] == ["create"]
+        assert capsys.readouterr().out == "friday-jam is created, at 3.2.\n"
+
+    def test_each_host_has_a_link_and_the_first_a_code(
+        self, agent: FakeAgent, file: Path, capsys: Capture
+    ) -> None:
+        agent.running = STRANGERS
+        operator = agent.operator(on_terminal=True)
+        assert run(["create", str(file), "--wait", "0"], operator) == 0
+        out = capsys.readouterr().out
+        assert out.count("sessiond join 'jam://") == 2
+        assert out.count("Run this on bob") == out.count("Run this on carol") == 1
+        assert "bob's as a code; sessiond invite shows another:\n█████" in out
+
+    def test_as_a_document(self, agent: FakeAgent, file: Path, capsys: Capture) -> None:
+        agent.pictures, agent.stays = (pictures.FORMING, pictures.LIVE), True
+        operator = agent.operator(on_terminal=True)
+        assert run(["create", str(file), "--json"], operator) == 0
+        assert json.loads(capsys.readouterr().out) == {
+            "session": "friday-jam",
+            "stamp": {"term": 3, "revision": 2, "edit": 0},
+            "missing": ["carol"],
+            "join": pictures.LINK,
+            "invitations": {"carol": pictures.LINK},
+        }
+
+    def test_a_document_of_what_came_to_nothing(
+        self, agent: FakeAgent, file: Path, capsys: Capture
+    ) -> None:
+        agent.pictures, agent.running = (pictures.FORMING,), ALL_THERE
+        assert run(["create", str(file), "--json"], agent.operator()) == 3
+        document = json.loads(capsys.readouterr().out)
+        assert (document["missing"], document["join"]) == ([], None)
+
+    def test_what_keeps_a_link_from_being_made_is_told_and_no_more(
+        self, agent: FakeAgent, file: Path, capsys: Capture
+    ) -> None:
+        agent.running = STRANGERS
+        agent.errors["invite"] = Unavailable("Nobody leads.")
+        assert run(["create", str(file), "--wait", "0"], agent.operator()) == 0
+        captured = capsys.readouterr()
+        assert captured.err == (
+            "warning: No join link: Nobody leads.\n"
+            "hint: Try again with sessiond invite friday-jam.\n"
+        )
+        assert "created" in captured.out
+        assert "jam://" not in captured.out
 
     @pytest.mark.parametrize("stays", [True, False])
     def test_time_that_runs_out_is_3(
@@ -257,6 +325,14 @@ class TestApply:
         assert run(["apply", str(file), "--yes"], agent.operator()) == 0
         assert "~ passwords" in capsys.readouterr().out
         assert agent.asked[1][2] == Secrets(mounts={pictures.MIX: "x"})
+
+    def test_a_new_host_gets_a_link(
+        self, agent: FakeAgent, file: Path, capsys: Capture
+    ) -> None:
+        file.write_text(pictures.FILE.replace('"carol"]', '"carol", "dave"]'))
+        assert run(["apply", str(file), "--yes"], agent.operator()) == 0
+        assert agent.asked[-1] == ("invite", "friday-jam", "host")
+        assert "Run this on dave" in capsys.readouterr().out
 
     def test_the_change_is_based_on_what_was_shown(
         self, agent: FakeAgent, file: Path
