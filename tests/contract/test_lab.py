@@ -23,6 +23,9 @@ from tests.support.jackhost import connections, phones, start_phones
 
 pytestmark = pytest.mark.real
 
+# mDNS's own group (RFC 6762 section 3).
+GROUP = "224.0.0.251"
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
@@ -52,6 +55,63 @@ def test_hosts_have_their_own_name_address_and_default_route(lab: Lab) -> None:
     assert f"inet {alice.address}/24" in alice.run(("ip", "addr", "show", "eth0"))
     assert "default dev eth0" in alice.run(("ip", "route"))
     assert alice.address != lab.host("bob").address
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> Iterator[Lab]:
+    """Alice and Bob in two networks with a router between; Carol is at Alice's."""
+    names = ("alice", "bob", "carol")
+    with Lab("test-far", hosts=names, far=("bob",), folder=tmp_path) as opened:
+        yield opened
+
+
+def test_hosts_of_two_networks_reach_each_other_through_a_router(houses: Lab) -> None:
+    alice, bob = houses.host("alice"), houses.host("bob")
+    assert alice.address.rpartition(".")[0] != bob.address.rpartition(".")[0]
+    assert reaches(houses, "alice", "bob")
+    assert reaches(houses, "bob", "alice")
+    assert reaches(houses, "carol", "alice")
+    bob.cut()
+    assert not reaches(houses, "alice", "bob")
+    bob.heal()
+    eventually(lambda: reaches(houses, "alice", "bob"), within=5)
+
+
+def test_a_router_hands_no_multicast_on(houses: Lab) -> None:
+    assert hears_group(houses, "alice", "carol")
+    assert not hears_group(houses, "alice", "bob")
+    assert not hears_group(houses, "bob", "alice")
+
+
+def hears_group(lab: Lab, frm: str, to: str) -> bool:
+    """Tell whether what one host sends to a group arrives at another that is in it."""
+    sender, receiver = lab.host(frm), lab.host(to)
+    membership = socket.inet_aton(GROUP) + socket.inet_aton(receiver.address)
+    with (
+        receiver.open_socket(SOCK_DGRAM) as ear,
+        sender.open_socket(SOCK_DGRAM) as mouth,
+    ):
+        ear.bind(("", 9))
+        ear.setsockopt(IPPROTO_IP, IP_ADD_MEMBERSHIP, membership)
+        ear.settimeout(0.3)
+        mouth.setsockopt(IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+        mouth.sendto(b"hello", (GROUP, 9))
+        try:
+            return ear.recv(16) == b"hello"
+        except TimeoutError:
+            return False
+
+
+def test_a_lab_has_one_studio_whose_secret_is_its_owners(tmp_path: Path) -> None:
+    file = tmp_path / "studio.token"
+    for _ in range(2):
+        with Lab("test-studio", hosts=(), folder=tmp_path):
+            assert file.stat().st_mode & 0o777 == 0o600
+            first = file.read_text()
+    assert len(first.strip()) >= 22
+    file.unlink()
+    with Lab("test-studio", hosts=(), folder=tmp_path):
+        assert file.read_text() != first
 
 
 def test_hosts_hear_each_other(lab: Lab) -> None:

@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sessiond.cli.lab import Lab, LabHost, Program
+from sessiond.cli.lab import Lab, LabHost, Program, agentfile
 from sessiond.cli.lab.agentfile import Tables
 from sessiond.core.icecast_config import StationSettings, icecast_xml
 from sessiond.core.specfile import parse_spec
@@ -80,6 +80,8 @@ class Jam:
     Attributes:
         tables: What every agent.toml has on top of the lab's own file.
         envs: What a host's agent has in its environment, by host.
+        studio: All agents know the lab's studio; else they are strangers to each
+            other, have no peers and no multicast, and only a link brings them together.
     """
 
     lab: Lab
@@ -87,6 +89,7 @@ class Jam:
     agents: dict[str, Program] = field(default_factory=dict)
     tables: Tables = field(default_factory=dict)
     envs: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    studio: bool = True
 
     @property
     def station(self) -> LabHost:
@@ -103,13 +106,17 @@ class Jam:
 
     def start_agent(self, name: str, overrides: Tables | None = None) -> None:
         """Start a host's agent; does not wait for it."""
+        alone: Tables = {"": {"peers": [], "mdns": False, "join_token_file": ""}}
+        met: Tables = {"": {"peers": self._peers_of(name)}}
         known: Tables = {
-            "": {"peers": self._peers_of(name)},
+            **(met if self.studio else alone),
             "clock": {"servers": [self.station.address]},
         }
-        merged = {**known, **self.tables, **(overrides or {})}
+        wanted = {**self.tables, **(overrides or {})}
         host = self.lab.host(name)
-        self.agents[name] = host.start_agent(merged, self.envs.get(name))
+        self.agents[name] = host.start_agent(
+            agentfile.merged(known, wanted), self.envs.get(name)
+        )
 
     def _peers_of(self, name: str) -> list[str]:
         others = (host for host in self.lab.hosts if host.name not in {name, STATION})
@@ -301,8 +308,18 @@ def expected(names: Iterable[str]) -> frozenset[int]:
 
 
 @contextmanager
-def jamming(folder: Path, *musicians: str) -> Iterator[Jam]:
-    """Open a lab for these musicians with a time server; agents are not started."""
-    with Lab("test-jam", hosts=(*musicians, STATION), folder=folder) as lab:
+def jamming(
+    folder: Path, *musicians: str, studio: bool = True, far: Collection[str] = ()
+) -> Iterator[Jam]:
+    """Open a lab for these musicians with a time server; agents are not started.
+
+    Args:
+        folder: Where everything is kept.
+        musicians: Their hosts' names.
+        studio: As in `Jam`.
+        far: Who of them is in a second network, behind a router.
+    """
+    hosts = (*musicians, STATION)
+    with Lab("test-jam", hosts=hosts, far=far, folder=folder) as lab:
         lab.host(STATION).start_chronyd()
-        yield Jam(lab=lab, musicians=musicians)
+        yield Jam(lab=lab, musicians=musicians, studio=studio)

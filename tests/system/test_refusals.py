@@ -95,8 +95,14 @@ def test_hosts_none_of_which_is_there(jam: Jam) -> None:
 
 
 def test_an_agent_that_is_not_there(jam: Jam) -> None:
-    for where in ("127.0.0.1:1", f"unix:{jam.lab.folder}/nobody.sock"):
-        assert refuses(jam.operate("alice", "--agent", where, "status"), 3, where)
+    where = f"unix:{jam.lab.folder}/nobody.sock"
+    assert refuses(jam.operate("alice", "--agent", where, "status"), 3, where)
+
+
+def test_an_agent_that_this_person_has_no_way_in_to(jam: Jam) -> None:
+    where = at(jam, "alice")
+    said = jam.operate("alice", "--agent", where, "status")
+    assert refuses(said, 2, where, "sessiond invite")
 
 
 def test_a_session_that_is_not_there(jam: Jam) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from sessiond.cli.lab import agentfile, network
 from sessiond.cli.lab.agentfile import Tables
 from sessiond.cli.lab.holder import network_of, pids_in
+from sessiond.cli.lab.network import Outlet
 from sessiond.cli.lab.programs import Program
 from sessiond.cli.lab.waiting import until
 from sessiond.errors import Unavailable
@@ -84,24 +85,27 @@ class LabHost:
         network: The inode of its network namespace.
 
     Args:
-        port: Which port of the switch its cable is in, from 1.
+        outlet: Where its cable ends.
         holder: The process that holds its namespaces; it is ready.
         switch: The process that holds the switch's.
+        studio: The file with the secret of the lab's studio, for its agent.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        port: int,
+        outlet: Outlet,
         folder: Path,
         holder: int,
         switch: int,
+        studio: Path,
     ) -> None:
         self.name = name
-        self.address = network.address_of(port)
+        self.address = outlet.address
         self.folder = folder
-        self._port = port
+        self._outlet = outlet
+        self._studio = studio
         self._holder = holder
         self._switch = switch
         self.network = _apart(holder)
@@ -230,11 +234,11 @@ class LabHost:
 
     def cut(self) -> None:
         """Make the network silent; the host's own interface stays up."""
-        network.cut(self._switch, self._port)
+        network.cut(self._switch, self._outlet)
 
     def heal(self) -> None:
         """Undo `cut`."""
-        network.heal(self._switch, self._port)
+        network.heal(self._switch, self._outlet)
 
     def one_way_loss(self, to: "LabHost") -> None:
         """Lose whatever this host sends to another; the way back works."""
@@ -287,12 +291,18 @@ class LabHost:
     ) -> Program:
         """Write this host's agent.toml and start its agent; does not wait for it.
 
+        All agents of a lab are of one studio, but for whom `overrides` says otherwise.
+
         Args:
             overrides: What differs from the lab's own file: table → key → value.
             env: On top of the lab's own environment.
         """
         own: Tables = {
-            "": {"name": self.name, "state_dir": str(self.state_dir)},
+            "": {
+                "name": self.name,
+                "state_dir": str(self.state_dir),
+                "join_token_file": str(self._studio),
+            },
             "audio": {
                 "jack_server": "default",
                 "inputs": ["music:out_1", "music:out_2"],

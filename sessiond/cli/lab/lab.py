@@ -5,13 +5,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sessiond.cli.lab import holder, network
+from sessiond.cli.lab.agentfile import make_studio
 from sessiond.cli.lab.hosts import LabHost
+from sessiond.cli.lab.network import Outlet
 from sessiond.errors import Unavailable
 
 
@@ -24,14 +26,21 @@ class Lab:
     Args:
         prefix: What the folder's name starts with.
         hosts: Their names, in the order of their addresses.
+        far: Which of them are in a second network, behind a router.
         folder: Where logs and states go and stay; None makes one that goes too.
     """
 
     def __init__(
-        self, prefix: str, *, hosts: Sequence[str], folder: Path | None = None
+        self,
+        prefix: str,
+        *,
+        hosts: Sequence[str],
+        far: Collection[str] = (),
+        folder: Path | None = None,
     ) -> None:
         self._prefix = prefix
         self._names = tuple(hosts)
+        self._far = frozenset(far)
         self._folder = folder
         self._made_folder: Path | None = None
         self._holders: list[subprocess.Popen[bytes]] = []
@@ -93,13 +102,25 @@ class Lab:
         switch, *others = self._holders
         _await_ready("switch", switch)
         network.make_switch(switch.pid)
-        for port, (name, held) in enumerate(zip(self._names, others, strict=True), 1):
+        if self._far:
+            network.make_router(switch.pid)
+        studio = self.folder / "studio.token"
+        make_studio(studio)
+        for number, (name, held) in enumerate(zip(self._names, others, strict=True), 1):
             _await_ready(name, held)
-            network.plug_in(switch.pid, held.pid, port)
+            outlet = Outlet(
+                number=number, house=int(name in self._far), routed=bool(self._far)
+            )
+            network.plug_in(switch.pid, held.pid, outlet)
             folder = self.folder / name
             folder.mkdir(parents=True, exist_ok=True)
             self._hosts[name] = LabHost(
-                name, port=port, folder=folder, holder=held.pid, switch=switch.pid
+                name,
+                outlet=outlet,
+                folder=folder,
+                holder=held.pid,
+                switch=switch.pid,
+                studio=studio,
             )
 
 
