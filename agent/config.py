@@ -35,6 +35,10 @@ _LONGEST_SOCKET_PATH: Final = 107
 _OPEN_TO_OTHERS: Final = 0o077
 _OURS: Final = frozenset({AGENT_SOCKET, "run", "log", "agent.toml"})
 
+# 128 bits in base64; whoever hears a proof can try guesses at leisure.
+_SHORTEST_SECRET: Final = 22
+_LARGEST_SECRET: Final = 1024
+
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNWRITABLE_HINT: Final = (
     "Set state_dir in the agent file to a folder of yours, or correct its owner."
@@ -75,6 +79,54 @@ def read(
         return parse_config(text, host_defaults(environment))
     except BadFile as e:
         raise BadFile(f"agent file {given}" if given else e.title, e.mistakes) from e
+
+
+def read_studio(config: AgentConfig, path: Path | None = None) -> bytes:
+    """Return the secret in the file that `join_token_file` names; empty without one.
+
+    Args:
+        config: As `read` returned it.
+        path: The agent file, as given to `read`; the other may lie beside it.
+
+    Raises:
+        Refused: It is missing, too short to be a secret, or others may read it.
+        Broken: It can't be read.
+    """
+    if not config.join_token_file:
+        return b""
+    beside = (path or Path(default_config_file(os.environ))).parent
+    file = beside / Path(config.join_token_file).expanduser()
+    try:
+        with file.open("rb") as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            text = opened.read(_LARGEST_SECRET + 1).strip()
+    except FileNotFoundError as e:
+        raise Refused(
+            f"There is no file {file}, which join_token_file names.",
+            "Copy the studio's file to this host, or take the key out of agent.toml.",
+        ) from e
+    except OSError as e:
+        raise Broken(
+            f"The studio's secret {file} can't be read: {e.strerror}.",
+            "Look at its owner and permissions.",
+        ) from e
+    if mode & _OPEN_TO_OTHERS:
+        raise Refused(
+            f"Others on this computer may read the studio's secret {file}.",
+            f"Run `chmod 600 {file}`.",
+        )
+    if not _SHORTEST_SECRET <= len(text) <= _LARGEST_SECRET or not _is_printable(text):
+        raise Refused(
+            f"What {file} holds is no studio's secret: one line of at least "
+            f"{_SHORTEST_SECRET} characters.",
+            f"Make one with `openssl rand -base64 32 > {file}`, and give every host of "
+            "the studio the same.",
+        )
+    return text
+
+
+def _is_printable(text: bytes) -> bool:
+    return all(0x20 < each < 0x7F for each in text)
 
 
 def host_defaults(environment: Mapping[str, str] = os.environ) -> HostDefaults:

@@ -27,8 +27,18 @@ from sessiond.core.status import ClockStatus, HostSighting, LinkState, Verdict
 from sessiond.core.view import HostSetup, SessionView
 from sessiond.core.wires import MIXDOWN
 from sessiond.errors import Refused
-from sessiond.units import Frames, Hertz, HostId, HostName, ProcName, Seconds, UdpPort
+from sessiond.units import (
+    Address,
+    Frames,
+    Hertz,
+    HostId,
+    HostName,
+    ProcName,
+    Seconds,
+    UdpPort,
+)
 from sessiond.version import VERSION
+from sessiond.wire.identity import Identity
 
 # Two looks at rest, with room for a slow answer.
 STATION_LIMIT: Final = Seconds(5.0)
@@ -39,6 +49,8 @@ class Host:
     """What one agent knows and is, between two turns.
 
     Attributes:
+        identity: Its key and certificate.
+        studio: The studio's secret; empty for a host of no studio.
         consented: See `SessionView`.
         left: A session that its owner left while nobody could be told.
         secrets: Icecast's passwords of the session named in `secrets_of`.
@@ -62,11 +74,12 @@ class Host:
     """
 
     config: AgentConfig
-    id: HostId
+    identity: Identity
     setup: HostSetup
     clock: Clock
     store: Store
     boot_id: str = ""
+    studio: bytes = field(default=b"", repr=False)
     codecs_missing: frozenset[Codec] = frozenset()
     consented: bool = True
     leaving: bool = False
@@ -99,6 +112,16 @@ class Host:
     def name(self) -> HostName:
         """This host's name."""
         return self.config.name
+
+    @property
+    def id(self) -> HostId:
+        """Who this host is to others, whatever it is called."""
+        return self.identity.id
+
+    @property
+    def address(self) -> Address:
+        """Where other agents reach this one."""
+        return self.config.address
 
     @property
     def document(self) -> StampedSpec | None:

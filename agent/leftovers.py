@@ -13,7 +13,8 @@ from agent.adapters.disk import DiskStore
 from agent.adapters.os_procs import OsProcs
 from agent.bell import TurnBell
 from agent.doors import Procs
-from agent.records import PROCS, ProcRecords, adopt, load_identity
+from agent.identity import station_label
+from agent.records import PROCS, ProcRecords, adopt
 from agent.station import remove_configuration, station_folder
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.lifecycle import TERM_LIMIT
@@ -48,7 +49,9 @@ async def end_children(config: AgentConfig) -> tuple[ProcName, ...]:
             names = tuple(plan.name for plan in plans if plan.stage is stage)
             await _end(names, procs, bell)
             ended += names
-        remove_configuration(station_folder(store.folder("run"), load_identity(store)))
+        label = station_label(store)
+        if label is not None:
+            remove_configuration(station_folder(store.folder("run"), label))
         if ended:
             store.save(PROCS, encode(ProcRecords()))
     finally:

@@ -12,7 +12,8 @@ from sessiond.core.election import Message
 from sessiond.core.facts import HostFacts
 from sessiond.core.soundness import require_sound_offers
 from sessiond.errors import SessiondError, Unavailable
-from sessiond.units import Address, HostName, Seconds
+from sessiond.units import Address, Certificate, HostName, Seconds
+from sessiond.wire.peer_client import PeerClient
 from sessiond.wire.peer_messages import PeerEnvelope, Timestamps, WallSeconds
 
 # Two heartbeats; whoever needs longer is told again by then.
@@ -55,56 +56,71 @@ class Lines:
 
     async def tell(self, to: HostName, message: Message) -> tuple[Message, ...]:
         """Send one message and return what comes back; nothing when it is lost."""
-        address = self.address(to)
-        if address is None:
+        address, line = self.address(to), self.line(to)
+        if address is None or line is None:
             return ()
         sent = self.envelope((message,), to, times=Timestamps(transmit=self._now()))
         try:
-            reply = await self._roster.line(address).tell(sent, within=TELL_WITHIN)
+            reply = await line.tell(sent, within=TELL_WITHIN)
             require_sound_offers(reply.messages, self._session)
         except Unavailable:
-            await self._note_failure(address)
+            if self._count_failure(address) % RENEW_AFTER == 0:
+                await line.renew()
             return ()
         except SessiondError:
-            # Refused: another agent answers at this address, it is in another session,
-            # or offers what no leader stamps; the member may be found elsewhere.
+            # Refused: it is in another session, or knows us no more, or offers what no
+            # leader stamps.
             self._count_failure(address)
             return ()
         self._failures.pop(address, None)
         self.take(reply, sent.times)
         return reply.messages
 
+    def line(self, name: HostName) -> PeerClient | None:
+        """Return the line to a member, for one call now; None if it can't be reached.
+
+        Whoever answers there shows the member's certificate: an address is a hint.
+        """
+        found = self.reach(name)
+        return None if found is None else self._roster.line(*found)
+
+    def reach(self, name: HostName) -> tuple[Address, Certificate] | None:
+        """Return where a member may answer, and what it must show."""
+        trust, address = self._roster.trust, self.address(name)
+        member = trust.member(name)
+        certificate = trust.pinned(member) if member else None
+        if address is None or certificate is None:
+            return None
+        return address, certificate
+
     def address(self, name: HostName) -> Address | None:
-        """Return where a member answers: by its own word, its stamp, or a hello.
+        """Return where a member answers: by its own word, its stamp, or as found.
 
         Where the last calls failed comes after where it may be otherwise: two hosts
-        that both got other addresses know each other's only by a hello.
+        that both got other addresses find each other only on the network.
         """
         places = self._places(name)
         return min(places, key=lambda a: self._failures.get(a, 0), default=None)
 
     def _places(self, name: HostName) -> list[Address]:
-        doc = self._host.document
-        member = doc.member(name) if doc else None
+        member = self._roster.trust.member(name)
+        if member is None or member.id is None:
+            return []
         facts = self._host.peer_facts.get(name)
-        proven = member.id if member else None
-        named = [
-            found.sighting.address
-            for found in self._roster.named(name)
-            if proven in (None, found.sighting.id)
-        ]
-        places = [facts.address] if facts else []
-        if member is not None and member.address is not None:
-            places.append(member.address)
-        return places + named if len(named) == 1 else places
+        found = self._roster.by_id(member.id)
+        places = (
+            facts.address if facts and facts.id == member.id else None,
+            member.address,
+            found.sighting.address if found else None,
+        )
+        return [address for address in places if address is not None]
 
     def envelope(
         self, messages: Sequence[Message], to: HostName, *, times: Timestamps
     ) -> PeerEnvelope:
         """Return an envelope with this host's facts, and as leader everyone's."""
         host = self._host
-        doc = host.document
-        member = doc.member(to) if doc else None
+        member = self._roster.trust.member(to)
         facts: tuple[HostFacts, ...] = (host.facts(),)
         if self._leads():
             facts += tuple(f for n, f in sorted(host.peer_facts.items()) if n != to)
@@ -174,10 +190,6 @@ class Lines:
 
     def _now(self) -> WallSeconds:
         return WallSeconds(self._wall.now())
-
-    async def _note_failure(self, address: Address) -> None:
-        if self._count_failure(address) % RENEW_AFTER == 0:
-            await self._roster.line(address).renew()
 
     def _count_failure(self, address: Address) -> int:
         if len(self._failures) >= MOST_FAILURES:

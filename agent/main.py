@@ -23,25 +23,32 @@ from agent.adapters.mdns import MdnsDiscovery
 from agent.adapters.monotonic import MonotonicClock, SystemWallClock
 from agent.adapters.ntp import NtpDoor
 from agent.adapters.os_procs import OsProcs, boot_id
+from agent.admission import Admission
 from agent.bell import TurnBell
+from agent.belonging import Belonging
 from agent.clock_watch import ClockWatch
-from agent.config import load
+from agent.config import load, read_studio
 from agent.doctor import may_realtime
 from agent.ending import Ending, start_in_place
+from agent.entrance import Entrance
 from agent.host import Host
+from agent.identity import load_identity, station_label
+from agent.join_port import JoinPort
 from agent.leftovers import end_children
 from agent.notify import READY, STOPPING, WATCHDOG, Notifier
 from agent.observe import Observer
 from agent.operator import Operator
 from agent.peering import Peering
+from agent.present import Present
 from agent.publish import Publisher
 from agent.reconcile import Reconciler
-from agent.records import adopt, keep_stored, load_identity
+from agent.records import adopt, keep_stored
 from agent.reload import may_restart
 from agent.roster import Roster
 from agent.service import Service
 from agent.sessions import Sessions
 from agent.station import prepare_station, remove_station, station_folder
+from agent.trust import Trust
 from agent.unfailing import unfailing
 from agent.watchdog import Watchdog
 from sessiond.core.configfile import AgentConfig
@@ -158,12 +165,14 @@ async def _run(
     ending = Ending(loop, partial(may_restart, given.config, config, notifier))
     async with AsyncExitStack() as stack:
         stack.callback(store.close)
-        host, procs = await _build_host(config, store, bell)
+        studio = read_studio(config, given.config)
+        host, procs = await _build_host(config, store, bell, studio)
         stack.callback(procs.close)
         icecast = await stack.enter_async_context(IcecastDoor())
         jack = JackDoor(config.audio.jack_server, bell)
         stack.push_async_callback(jack.close)
-        roster = Roster(host=host, bell=bell)
+        trust = Trust(host)
+        roster = Roster(host=host, trust=trust, bell=bell)
         stack.push_async_callback(roster.close)
         await _discover(host, roster, stack)
         group = await stack.enter_async_context(asyncio.TaskGroup())
@@ -176,20 +185,18 @@ async def _run(
             bell=bell,
             group=group,
         )
-        publisher = Publisher(
-            host=host, roster=roster, icecast=icecast, membership=sessions.current
-        )
+        publisher = Publisher(host=host, icecast=icecast, membership=sessions.current)
+        present = Present(host, sessions.current)
         operator = Operator(
-            host=host,
-            roster=roster,
-            icecast=icecast,
-            membership=sessions.current,
-            join=sessions.join,
+            now=present, roster=roster, icecast=icecast, join=sessions.join
         )
+        belonging = Belonging(now=present, wall=wall, stop=operator.stop)
         service = Service(
             host=host,
             roster=roster,
             operator=operator,
+            belonging=belonging,
+            entrance=Entrance(now=present, join=sessions.join, depart=sessions.depart),
             publisher=publisher,
             bell=bell,
             membership=sessions.current,
@@ -203,7 +210,15 @@ async def _run(
             bell=bell,
             membership=sessions.current,
             join=sessions.join,
+            belonging=belonging,
         )
+        join_port = JoinPort(
+            host=host,
+            admission=Admission(host=host, roster=roster, belonging=belonging),
+            has_session=sessions.goes_on,
+            on_fault=_note_fault,
+        )
+        stack.push_async_callback(join_port.close)
         observer = Observer(
             clock=host.clock,
             procs=procs,
@@ -219,6 +234,7 @@ async def _run(
             jack=jack,
             bell=bell,
             namesakes=roster.namesakes,
+            shut_out_by=roster.shut_out_by,
             prepare_station=lambda: prepare_station(host),
             remove_station=lambda: remove_station(host),
             publish=publisher.ring,
@@ -226,7 +242,10 @@ async def _run(
         await sessions.go_on()
         server = await open_server(
             [config.listen, f"unix:{Path(config.state_dir) / AGENT_SOCKET}"],
+            identity=host.identity,
+            trust=trust,
             agent=service,
+            membership=service,
             peer=peering,
             on_fault=_note_fault,
             reflection=given.reflection,
@@ -234,10 +253,12 @@ async def _run(
             most_connections=min(MOST_CONNECTIONS, raise_limit() // 4),
         )
         stack.push_async_callback(server.close)
+        trust.tell(server.trust_changed, join_port.look)
         clock_watch = ClockWatch(host=host, ntp=NtpDoor(host.clock), bell=bell)
         tasks = [
             group.create_task(reconciler.run()),
             group.create_task(roster.run()),
+            group.create_task(join_port.run()),
             group.create_task(clock_watch.run()),
             group.create_task(keep_stored(host, bell)),
         ]
@@ -280,26 +301,28 @@ def _watchdog(
 
 
 async def _build_host(
-    config: AgentConfig, store: DiskStore, bell: TurnBell
+    config: AgentConfig, store: DiskStore, bell: TurnBell, studio: bytes
 ) -> tuple[Host, OsProcs]:
     run_folder = store.folder("run")
-    identity = load_identity(store)
+    identity = load_identity(store, config.name)
+    label = station_label(store) or identity.id
     procs = OsProcs(store.folder("log"), bell)
     setup = HostSetup(
         name=config.name,
         audio=config.audio,
         python=sys.executable,
         run_folder=str(run_folder),
-        station_folder=str(station_folder(run_folder, identity)),
+        station_folder=str(station_folder(run_folder, label)),
         may_realtime=may_realtime(),
     )
     host = Host(
         config=config,
-        id=identity,
+        identity=identity,
         setup=setup,
         clock=MonotonicClock(),
         store=store,
         boot_id=boot_id(),
+        studio=studio,
         codecs_missing=await _codecs_missing(),
     )
     host.lifecycles = adopt(store, procs)

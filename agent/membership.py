@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import structlog
 
@@ -38,7 +38,6 @@ from sessiond.core.stamped import Member, Secrets, StampedSpec, Station
 from sessiond.errors import SessiondError, Unavailable
 from sessiond.units import (
     Address,
-    Certificate,
     HostId,
     HostName,
     MountPath,
@@ -47,6 +46,7 @@ from sessiond.units import (
     SessionName,
 )
 from sessiond.wire.convert import encode
+from sessiond.wire.peer_client import PeerClient
 
 ELECTION: Final = "election"
 
@@ -138,9 +138,9 @@ class Membership:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the session was stopped, or could never be stored here."""
+        """Tell whether it was stopped, goes on without us, or was never stored here."""
         doc = self.elector.leadership.stamped
-        return doc is None or doc.stopped
+        return doc is None or doc.stopped or doc.member(self._host.name) is None
 
     async def run(self) -> None:
         """Serve the session until cancelled."""
@@ -155,11 +155,18 @@ class Membership:
         doc = self.elector.leadership.stamped
         facts = {self._host.name: self._host.facts()}
         for member in doc.members if doc else ():
-            named = self._roster.named(member.name)
-            fits = [f for f in named if _fits(member, f)]
-            if len(fits) == 1 and member.name != self._host.name:
-                facts[member.name] = fits[0].facts
+            one = self._roster.by_id(member.id) or self._newcomer(member)
+            if one is not None and one.facts is not None:
+                facts[member.name] = one.facts
         return {**facts, **self._host.peer_facts}
+
+    def _newcomer(self, member: Member) -> Found | None:
+        """Return the one agent of the studio that may take a place that is free."""
+        if member.id is not None:
+            return None
+        named = self._roster.named(member.name)
+        fits = [one for one in named if member.address in (None, _address(one))]
+        return fits[0] if len(fits) == 1 else None
 
     async def first_stamp(self) -> StampedSpec:
         """Return the document as soon as it has its first stamp.
@@ -309,9 +316,10 @@ class Membership:
 
     def settled(self, doc: StampedSpec) -> StampedSpec:
         """Return the document with members and links as they should be now."""
-        lead, found = self.elector.leadership, self.found()
-        doc = identified(doc, unproven({n: found[n] for n in found if _is_new(doc, n)}))
-        return settle(doc, found, leader=lead.leader, standby=lead.standby)
+        lead = self.elector.leadership
+        new = {m.name: self._newcomer(m) for m in doc.members}
+        doc = identified(doc, identities({n: one for n, one in new.items() if one}))
+        return settle(doc, self.found(), leader=lead.leader, standby=lead.standby)
 
     async def _settle(self, doc: StampedSpec) -> None:
         """Stamp members and links as they should be now, if they are not."""
@@ -334,12 +342,12 @@ class Membership:
             self._given.clear()
             return False
         waiting = [
-            (member.id, address)
+            (member.id, line)
             for member in doc.members
             if member.name in to
             and member.id is not None
             and self._given.get(member.id) != host.secrets
-            and (address := self.lines.address(member.name)) is not None
+            and (line := self.lines.line(member.name)) is not None
         ]
         given = [await self._give(*one) for one in waiting]
         return not all(given)
@@ -355,8 +363,7 @@ class Membership:
         facts = self._host.peer_facts.get(leader)
         return frozenset({leader} if facts and not facts.able else ())
 
-    async def _give(self, member: HostId, address: Address) -> bool:
-        line = self._roster.line(address)
+    async def _give(self, member: HostId, line: PeerClient) -> bool:
         passwords = self._host.secrets
         try:
             await line.give_secrets(self.name, passwords, within=SECRETS_WITHIN)
@@ -392,6 +399,7 @@ class Membership:
         keep_conflict(self._host, stamped)
 
     def _elector_changed(self) -> None:
+        self._roster.trust.look()
         self._log_change()
         self.on_air.look()
         self._looked()
@@ -406,19 +414,10 @@ def _needs_secrets(doc: StampedSpec, name: HostName) -> bool:
     return name in doc.spec.preference or name == station
 
 
-def unproven(found: Mapping[HostName, HostFacts]) -> Identities:
-    """Return the ids that hosts say they have; certificates are not looked at yet."""
-    none = cast("Certificate", None)
-    return {name: (facts.id, none) for name, facts in found.items()}
+def identities(found: Mapping[HostName, Found]) -> Identities:
+    """Return who the agents found have shown to be."""
+    return {name: (one.sighting.id, one.certificate) for name, one in found.items()}
 
 
-def _is_new(doc: StampedSpec, name: HostName) -> bool:
-    member = doc.member(name)
-    return member is None or member.id is None
-
-
-def _fits(member: Member, found: Found) -> bool:
-    """Tell whether an agent of that name is the one that the session means."""
-    if member.id is not None:
-        return member.id == found.sighting.id
-    return member.address in (None, found.sighting.address)
+def _address(one: Found) -> Address:
+    return one.sighting.address

@@ -12,19 +12,26 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from agent.adapters.icecast import IcecastDoor
+from agent.belonging import join_secret
 from agent.fitness import require_fit, require_station
-from agent.host import Host, no_session
-from agent.membership import Membership, unproven
-from agent.records import drop_conflict, save_secrets
+from agent.membership import Membership, identities
+from agent.present import Present
+from agent.records import save_secrets
 from agent.roster import Found, Roster
-from sessiond.core.amend import checked, with_gain, without_host
+from sessiond.core.amend import checked, with_gain
 from sessiond.core.election import CreateRequested
 from sessiond.core.settle import amended, external_station, first_document
 from sessiond.core.spec import HostRef, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec, Station
-from sessiond.errors import Refused, SessiondError, Unavailable
-from sessiond.units import Address, Decibels, HostName, MountPath, Seconds, SessionName
-from sessiond.wire.client import AgentClient
+from sessiond.errors import Refused, Unavailable
+from sessiond.units import (
+    Address,
+    Decibels,
+    HostName,
+    MountPath,
+    Seconds,
+    SessionName,
+)
 from sessiond.wire.peer_messages import ConsiderRequest
 
 T = TypeVar("T")
@@ -40,24 +47,22 @@ class Operator:
     """Carries the operator's requests out on this host, or passes them on.
 
     Args:
-        host: This host.
-        membership: Returns the present membership; None outside a session.
+        now: This host's session, and the way to its leader.
         join: Opens a membership of a new session and returns it.
     """
 
     def __init__(
         self,
         *,
-        host: Host,
+        now: Present,
         roster: Roster,
         icecast: IcecastDoor,
-        membership: Callable[[], Membership | None],
         join: Callable[[SessionName], Awaitable[Membership]],
     ) -> None:
-        self._host = host
+        self._now = now
+        self._host = now.host
         self._roster = roster
         self._icecast = icecast
-        self._membership = membership
         self._join = join
 
     # --- creating -------------------------------------------------------------------
@@ -69,26 +74,17 @@ class Operator:
         me = found.get(self._host.name)
         if me is None or me.sighting.id != self._host.id:
             return await self._create_elsewhere(spec, passwords, found)
-        self._refuse_second_session()
+        self._now.require_free()
         require_fit(self._host, spec)
         await self._consider(first_document(spec, {}, None), found)
         station, passwords = await self._station(spec, passwords)
-        facts = {name: one.facts for name, one in found.items()}
-        document = first_document(spec, facts, station, identities=unproven(facts))
+        facts = {name: one.facts for name, one in found.items() if one.facts}
+        document = first_document(spec, facts, station, identities=identities(found))
         save_secrets(self._host, spec.name, passwords)
         self._host.consented = True
         joined = await self._join(spec.name)
         joined.elector.post(CreateRequested(document=document))
         return await joined.first_stamp()
-
-    def _refuse_second_session(self) -> None:
-        membership = self._membership()
-        if membership is not None and not membership.is_over:
-            raise Refused(
-                f"{self._host.name} is in the session {membership.name} already.",
-                f"End it with `sessiond stop {membership.name}`, or take this host "
-                "out of it with `sessiond leave`.",
-            )
 
     async def _create_elsewhere(
         self,
@@ -98,42 +94,55 @@ class Operator:
     ) -> StampedSpec:
         for name in spec.host_names:
             if name in found:
-                address = found[name].sighting.address
-                async with AgentClient(address, within=FORWARD_WITHIN) as agent:
-                    return await agent.create(spec, passwords)
+                one = found[name]
+                agent = self._now.agent(one.sighting.address, one.certificate)
+                async with agent as asked:
+                    return await asked.create(spec, passwords)
         raise Unavailable(
             f"None of the hosts of {spec.name} was found on this network.",
-            "Start sessiond-agent on them; `sessiond hosts` shows who is there.",
+            "Run `sessiond create` on one of them, or start sessiond-agent on those of "
+            "your studio; `sessiond hosts` shows who is there.",
         )
 
     async def _resolve(self, spec: SessionSpec) -> Mapping[HostName, Found]:
-        """Return the session's hosts that are there, this one too, by name.
+        """Return this host and the studio's that are there, by name.
+
+        Whoever is of no studio, or of another one, joins by a link.
 
         Raises:
             Refused: Two agents carry one name, or an address is another host's.
         """
         given = [ref for ref in spec.hosts if ref.address is not None]
-        await self._roster.ask_all(self._unproven(spec))
+        await self._roster.ask_all(self._to_ask(spec))
         asked = await asyncio.gather(*(self._at_address(ref) for ref in given))
         named = ((r.name, self._pick(r)) for r in spec.hosts if r.address is None)
         found = [*named, *((r.name, one) for r, one in zip(given, asked, strict=True))]
         return {name: one for name, one in found if one is not None}
 
-    def _unproven(self, spec: SessionSpec) -> list[Address]:
-        """Return where a host of the session may be that was not heard yet."""
-        known = {f.sighting.name for f in self._roster.found().values()}
-        if all(name in known for name in spec.host_names):
-            return []
-        return sorted(self._roster.candidates())
+    def _to_ask(self, spec: SessionSpec) -> list[Address]:
+        """Return where the session's hosts answer, or may be while some are not found.
+
+        Each is asked anew: it must know this host as well as this one knows it.
+        """
+        named = [self._roster.named(name) for name in spec.host_names]
+        if not all(named):
+            return sorted(self._roster.candidates())
+        found = {one.sighting.address for each in named for one in each}
+        return sorted(found - {self._host.address})
 
     async def _at_address(self, ref: HostRef) -> Found | None:
-        one = await self._roster.ask(ref.address) if ref.address else None
+        one = None
+        if ref.address == self._host.address:
+            one = self._roster.found()[self._host.id]
+        elif ref.address:
+            one = await self._roster.ask(ref.address)
         if one is not None and one.sighting.name != ref.name:
             raise Refused(
                 f"At {ref.address} is {one.sighting.name}, not {ref.name}.",
                 f'Write "{one.sighting.name}", or another address for {ref.name}.',
             )
-        return one
+        is_ours = one is not None and one in self._roster.named(ref.name)
+        return one if is_ours else None
 
     def _pick(self, ref: HostRef) -> Found | None:
         named = self._roster.named(ref.name)
@@ -159,7 +168,7 @@ class Operator:
         await asyncio.gather(*(self._ask(document, *one) for one in others.items()))
 
     async def _ask(self, document: StampedSpec, name: HostName, one: Found) -> None:
-        line = self._roster.line(one.sighting.address)
+        line = self._roster.line(one.sighting.address, one.certificate)
         request = ConsiderRequest(
             session=document.spec.name, host=name, stamped=document
         )
@@ -170,12 +179,13 @@ class Operator:
     async def _station(
         self, spec: SessionSpec, passwords: Secrets
     ) -> tuple[Station | None, Secrets]:
-        """Return where the session's Icecast is, and the passwords for it.
+        """Return where the session's Icecast is, and all its secrets.
 
         Raises:
             Broken: Somebody's Icecast denies a password.
             Unavailable: It does not answer, or no port is free for an own one.
         """
+        passwords = replace(passwords, join=join_secret())
         if not spec.mounts:
             return None, passwords
         station = external_station(spec)
@@ -186,7 +196,11 @@ class Operator:
         require_station(self._host)
         made = {m.path: passwords.mounts.get(m.path, _password()) for m in spec.mounts}
         own = Secrets(
-            source=_password(), admin=_password(), relay=_password(), mounts=made
+            source=_password(),
+            admin=_password(),
+            relay=_password(),
+            mounts=made,
+            join=passwords.join,
         )
         address = self._host.config.advertise
         port = _free_port()
@@ -217,10 +231,10 @@ class Operator:
     ) -> StampedSpec:
         """As `AgentApi.apply`."""
         spec = checked(spec)
-        membership = self._in_session(spec.name)
-        running = self._running(membership)
-        if not self._may_stamp(membership):
-            return await self._pass_on(
+        membership = self._now.in_session(spec.name)
+        running = self._now.running(membership)
+        if not self._now.may_stamp(membership):
+            return await self._now.pass_on(
                 membership, lambda agent: agent.apply(spec, passwords, based_on)
             )
         if based_on is not None and based_on != running.stamp:
@@ -241,39 +255,19 @@ class Operator:
         known = old.host_names if spec.rate_hz == old.rate_hz else ()
         new = tuple(ref for ref in spec.hosts if ref.name not in known)
         added = await self._resolve(replace(spec, hosts=new))
-        document = self._embed(amended(running, spec))
+        document = self._embed(amended(running, spec, identities=identities(added)))
         require_fit(self._host, spec)
         await self._consider(document, added)
         merged = self._merged(spec, passwords)
+        if set(running.spec.host_names) - set(spec.host_names):
+            merged = replace(merged, join=join_secret())
         if document.station is not None and document.station.host is None:
             await self._check_passwords(spec, document.station, merged)
         for name, one in added.items():
-            if name != self._host.name:
+            if name != self._host.name and one.facts is not None:
                 self._host.peer_facts[name] = one.facts
-        await self._stamp_with(membership, document, running, merged)
-        return self._running(membership)
-
-    async def _stamp_with(
-        self,
-        membership: Membership,
-        document: StampedSpec,
-        running: StampedSpec,
-        passwords: Secrets,
-    ) -> None:
-        """Stamp a document whose passwords are known before its mounts are fed."""
-        before = self._host.secrets
-        save_secrets(self._host, document.spec.name, passwords)
-        try:
-            await membership.elector.stamp(
-                membership.settled(document), based_on=running.stamp
-            )
-        except SessiondError:
-            self._host.secrets = before
-            with suppress(SessiondError):
-                save_secrets(self._host, document.spec.name, before)
-            raise
-        # Whoever lost a change to a partition has looked at what holds now.
-        drop_conflict(self._host)
+        await self._now.stamp_with(membership, document, running, merged)
+        return self._now.running(membership)
 
     def _embed(self, document: StampedSpec) -> StampedSpec:
         """Give a session its own Icecast when its first mount is added."""
@@ -291,7 +285,7 @@ class Operator:
             source=passwords.source or old.source,
             admin=passwords.admin or old.admin,
             relay=old.relay,
-            join=old.join,
+            join=old.join or join_secret(),
             mounts={path: word for path, word in mounts.items() if word},
         )
 
@@ -306,10 +300,10 @@ class Operator:
         self, session: SessionName, mount: MountPath, host: HostName, gain: Decibels
     ) -> Stamp:
         """As `AgentApi.gain`."""
-        membership = self._in_session(session)
-        running = self._running(membership)
-        if not self._may_stamp(membership):
-            return await self._pass_on(
+        membership = self._now.in_session(session)
+        running = self._now.running(membership)
+        if not self._now.may_stamp(membership):
+            return await self._now.pass_on(
                 membership, lambda agent: agent.gain(session, mount, host, gain)
             )
         spec = with_gain(running.spec, mount, host, gain)
@@ -319,15 +313,15 @@ class Operator:
 
     async def handover(self, session: SessionName, to: HostName | None) -> HostName:
         """As `AgentApi.handover`."""
-        membership = self._in_session(session)
-        doc = self._running(membership)
+        membership = self._now.in_session(session)
+        doc = self._now.running(membership)
         if to is not None and to not in doc.spec.host_names:
             raise Refused(
                 f"{to} is no host of {session}.",
                 f"Its hosts are {', '.join(doc.spec.host_names)}.",
             )
         if not membership.leads():
-            return await self._pass_on(
+            return await self._now.pass_on(
                 membership, lambda agent: agent.handover(session, to)
             )
         if to == self._host.name:
@@ -336,73 +330,17 @@ class Operator:
 
     async def stop(self, name: SessionName) -> None:
         """As `AgentApi.stop`."""
-        membership = self._in_session(name)
-        if membership.is_over:
+        membership = self._now.in_session(name)
+        doc = membership.elector.leadership.stamped
+        if doc is None or doc.stopped:
             return
-        if not self._may_stamp(membership):
-            await self._pass_on(membership, lambda agent: agent.stop(name))
+        if not self._now.may_stamp(membership):
+            await self._now.pass_on(membership, lambda agent: agent.stop(name))
             return
-        running = self._running(membership)
+        running = self._now.running(membership)
         await membership.elector.stamp(
             replace(running, stopped=True), based_on=running.stamp
         )
-
-    async def remove(self, host: HostName) -> None:
-        """Take a host out of the session: what `leave` asks of the leader."""
-        membership = self._membership()
-        if membership is None or membership.is_over:
-            raise no_session(self._host)
-        spec = self._running(membership).spec
-        if spec.host_names == (host,):
-            await self.stop(spec.name)
-            return
-        await self.apply(without_host(spec, host), Secrets(), None)
-
-    # --- who may, and who else ------------------------------------------------------
-
-    def _in_session(self, name: SessionName) -> Membership:
-        membership = self._membership()
-        if membership is None:
-            raise no_session(self._host)
-        if membership.name != name:
-            raise Refused(
-                f"{self._host.name} is in the session {membership.name}, not in "
-                f"{name}.",
-                f"Name {membership.name}, or ask another agent with --agent.",
-            )
-        return membership
-
-    def _running(self, membership: Membership) -> StampedSpec:
-        doc = membership.elector.leadership.stamped
-        if doc is None or doc.stopped:
-            raise Refused(
-                f"The session {membership.name} has been stopped.",
-                "Create it anew with `sessiond create FILE`.",
-            )
-        return doc
-
-    def _may_stamp(self, membership: Membership) -> bool:
-        return membership.elector.leadership.my_role is not None
-
-    async def _pass_on(
-        self, membership: Membership, call: Callable[[AgentClient], Awaitable[T]]
-    ) -> T:
-        """Have the leader do it.
-
-        Raises:
-            Unavailable: No leader is known, or it does not answer.
-        """
-        leader = membership.elector.leadership.leader
-        if leader is None or leader == self._host.name:
-            raise Unavailable(
-                f"{membership.name} has no leader at the moment.",
-                "Try again in a few seconds; `sessiond status` shows who is there.",
-            )
-        address = membership.lines.address(leader)
-        if address is None:
-            raise Unavailable(f"The leader {leader} can't be reached from here.")
-        async with AgentClient(address, within=FORWARD_WITHIN) as agent:
-            return await call(agent)
 
 
 def _password() -> str:

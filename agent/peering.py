@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from agent.bell import TurnBell
+from agent.belonging import Belonging
 from agent.doors import WallClock
 from agent.fitness import require_fit
 from agent.host import Host
@@ -13,11 +14,12 @@ from agent.roster import Roster
 from sessiond.core.election import DocumentOffer, Message
 from sessiond.core.settle import FIRST_STAMP
 from sessiond.core.soundness import require_sound_offers
-from sessiond.core.stamped import Secrets
+from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import HostStatus
 from sessiond.errors import Refused
 from sessiond.units import SessionName
 from sessiond.wire.peer_messages import (
+    AdmitRequest,
     ConsiderRequest,
     HelloReply,
     HelloRequest,
@@ -33,6 +35,7 @@ class Peering:
         host: This host.
         membership: Returns the present membership; None outside a session.
         join: Opens a membership of a new session and returns it.
+        belonging: Writes newcomers down.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Peering:
         bell: TurnBell,
         membership: Callable[[], Membership | None],
         join: Callable[[SessionName], Awaitable[Membership]],
+        belonging: Belonging,
     ) -> None:
         self._host = host
         self._roster = roster
@@ -53,12 +57,15 @@ class Peering:
         self._bell = bell
         self._membership = membership
         self._join = join
+        self._belonging = belonging
 
     async def hello(self, request: HelloRequest) -> HelloReply:
         """As `PeerApi.hello`."""
-        known = {f.sighting.id for f in self._roster.found().values()}
-        if request.sender is not None and request.sender.id not in known:
-            self._roster.hint(request.sender.address)
+        sender = request.sender
+        if sender is not None:
+            self._roster.trust.hear(sender.id)
+            if self._roster.by_id(sender.id) is None:
+                self._roster.hint(sender.address)
         return self._roster.introduce()
 
     async def tell(self, envelope: PeerEnvelope) -> PeerEnvelope:
@@ -101,6 +108,8 @@ class Peering:
         membership = self._membership()
         if membership is None or membership.name != session:
             raise Refused(f"{self._host.name} is not in the session {session}.")
+        if membership.is_over:
+            raise Refused(f"{self._host.name} takes part in {session} no more.")
         if (self._host.secrets_of, self._host.secrets) == (session, secrets):
             return
         save_secrets(self._host, session, secrets)
@@ -119,8 +128,14 @@ class Peering:
         membership = self._membership()
         if membership is None or membership.name != session:
             raise Refused(f"{self._host.name} is not in the session {session}.")
+        if membership.is_over:
+            raise Refused(f"{self._host.name} takes part in {session} no more.")
         set_muted(self._host, muted=muted)
         self._bell()
+
+    async def admit(self, request: AdmitRequest) -> StampedSpec:
+        """As `PeerApi.admit`."""
+        return await self._belonging.stamp_claim(request.session, request.claim)
 
     async def _member_for(self, envelope: PeerEnvelope) -> Membership:
         """Return the membership that a message is for, joining a session offered.
@@ -142,7 +157,9 @@ class Peering:
                 f"The owner of {self._host.name} has left {envelope.session}.",
                 f"Run `sessiond resume` on {self._host.name} to let it come back.",
             )
-        if not any(map(self._is_invited, envelope.messages)):
+        asked = any(map(self._is_invited, envelope.messages))
+        # Its own owner joins by a link; else only the studio asks this host anything.
+        if not (asked and self._roster.trust.is_acquainted(envelope.sender_id)):
             raise Refused(f"{self._host.name} is not in {envelope.session}.")
         require_sound_offers(envelope.messages, envelope.session)
         self._host.consented = True
@@ -152,14 +169,14 @@ class Peering:
         if not isinstance(message, DocumentOffer) or message.document.stopped:
             return False
         me = message.document.member(self._host.name)
-        return me is not None and me.id in (None, self._host.id)
+        return me is not None and me.id == self._host.id
 
     def _prove_sender(self, membership: Membership, envelope: PeerEnvelope) -> None:
         doc = membership.elector.leadership.stamped
         member = doc.member(envelope.sender_name) if doc else None
         if doc is None:
             return
-        if member is not None and member.id in (None, envelope.sender_id):
+        if member is not None and member.id == envelope.sender_id:
             return
         raise Refused(
             f"{envelope.sender_name} ({envelope.sender_id[:8]}) is no member of "

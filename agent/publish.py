@@ -12,7 +12,6 @@ from agent.adapters.icecast import IcecastDoor
 from agent.bell import TurnBell
 from agent.host import Host, no_session
 from agent.membership import Membership
-from agent.roster import Roster
 from sessiond.core.argv import link_client
 from sessiond.core.conditions import Condition
 from sessiond.core.election import Liveness
@@ -59,12 +58,10 @@ class Publisher:
         self,
         *,
         host: Host,
-        roster: Roster,
         icecast: IcecastDoor,
         membership: Callable[[], Membership | None],
     ) -> None:
         self._host = host
-        self._roster = roster
         self._icecast = icecast
         self._membership = membership
         self._was_on_air = ""
@@ -167,12 +164,11 @@ class Publisher:
     async def _report(
         self, membership: Membership, name: HostName
     ) -> HostStatus | None:
-        address = membership.lines.address(name)
+        line = membership.lines.line(name)
         lead = membership.elector.leadership
-        if address is None or lead.liveness.get(name) is Liveness.GONE:
+        if line is None or lead.liveness.get(name) is Liveness.GONE:
             return None
         with suppress(SessiondError):
-            line = self._roster.line(address)
             return await line.report(membership.name, within=REPORT_WITHIN)
         return None
 

@@ -53,6 +53,7 @@ class Reconciler:
     Args:
         host: The state that turns read and write.
         namesakes: Returns members' names that several agents carry.
+        shut_out_by: Returns the members that let this host in no more.
         prepare_station: Writes the embedded Icecast's configuration, and says
             whether it changed.
         remove_station: Deletes it; there may be none.
@@ -68,6 +69,7 @@ class Reconciler:
         jack: Jack,
         bell: TurnBell,
         namesakes: Callable[[], Mapping[HostName, tuple[str, ...]]],
+        shut_out_by: Callable[[], tuple[HostName, ...]],
         prepare_station: Callable[[], bool],
         remove_station: Callable[[], None],
         publish: Callable[[], None],
@@ -78,6 +80,7 @@ class Reconciler:
         self._jack = jack
         self._bell = bell
         self._namesakes = namesakes
+        self._shut_out_by = shut_out_by
         self._prepare_station = prepare_station
         self._remove_station = remove_station
         self._publish = publish
@@ -227,6 +230,7 @@ class Reconciler:
             running_for=Seconds(0 if since is None else now - since),
             store_error=self._host.store_error,
             namesakes=self._namesakes(),
+            shut_out_by=self._shut_out_by(),
             clock_reason=self._host.clock_verdict.reason,
             codecs_missing=self._host.codecs_missing,
         )

@@ -1,10 +1,9 @@
-"""What an agent writes down of itself: its procs, its home, its identity.
+"""What an agent writes down of itself: its procs, its home, its passwords.
 
 A restarted agent adopts what the records prove to be its own.
 """
 
 import asyncio
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -17,11 +16,10 @@ from sessiond.core.procstates import Lifecycle, Running
 from sessiond.core.specwriter import format_spec
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.errors import Broken, Refused, SessiondError, Unavailable
-from sessiond.units import HostId, ProcName, Seconds, SessionName
+from sessiond.units import ProcName, Seconds, SessionName
 from sessiond.wire.convert import decode, encode
 from sessiond.wire.peer_messages import GiveSecretsRequest
 
-IDENTITY = "identity"
 PROCS = "procs"
 HOME = "home"
 SECRETS = "secrets"
@@ -64,21 +62,6 @@ class Home:
     muted: bool = False
     consented: bool = False
     left: str = ""
-
-
-def load_identity(store: Store) -> HostId:
-    """Return this host's id, made at the first start and kept for good.
-
-    Raises:
-        Broken: The state folder can't be read.
-        Unavailable: The new id can't be stored.
-    """
-    known = store.load(IDENTITY)
-    if known is not None:
-        return HostId(known.decode("ascii"))
-    made = HostId(secrets.token_hex(16))
-    store.save(IDENTITY, made.encode("ascii"))
-    return made
 
 
 def save_records(host: Host, procs: Procs) -> None:

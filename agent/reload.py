@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from agent.config import read
+from agent.config import read, read_studio
 from agent.notify import READY, RELOADING, Notifier
 from sessiond.core.configfile import AgentConfig
 from sessiond.errors import Refused, SessiondError, Unavailable
@@ -53,6 +53,7 @@ def changed_keys(path: Path | None, running: AgentConfig) -> tuple[str, ...]:
             f"A running agent keeps its {' and its '.join(sorted(fixed))}.",
             "Stop it and start it again for that to change.",
         )
+    read_studio(wanted, path)
     if wanted.listen != running.listen:
         _try_port(running, wanted)
     return changed

@@ -1,17 +1,20 @@
-"""What an agent answers people: `AgentApi` on this host's state."""
+"""What an agent answers people: `AgentApi`, `MembershipApi` on this host's state."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Final
 
 from agent.bell import TurnBell
+from agent.belonging import Belonging
 from agent.doctor import look_over
+from agent.entrance import Entrance
 from agent.host import Host, no_session
 from agent.membership import Membership
 from agent.operator import Operator
 from agent.publish import Publisher
 from agent.records import remember, set_muted
 from agent.roster import Roster
+from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
 from sessiond.core.status import (
@@ -45,6 +48,8 @@ class Service:
         host: Host,
         roster: Roster,
         operator: Operator,
+        belonging: Belonging,
+        entrance: Entrance,
         publisher: Publisher,
         bell: TurnBell,
         membership: Callable[[], Membership | None],
@@ -53,6 +58,8 @@ class Service:
         self._host = host
         self._roster = roster
         self._operator = operator
+        self._belonging = belonging
+        self._entrance = entrance
         self._publisher = publisher
         self._bell = bell
         self._membership = membership
@@ -137,10 +144,9 @@ class Service:
                 f"{host} is no host of {doc.spec.name}.",
                 f"Its hosts are {', '.join(doc.spec.host_names)}.",
             )
-        address = membership.lines.address(host)
-        if address is None:
-            raise Unavailable(f"{host} has not been found on this network.")
-        line = self._roster.line(address)
+        line = membership.lines.line(host)
+        if line is None:
+            raise Unavailable(f"{host} has not joined {membership.name} yet.")
         await line.mute(membership.name, muted=muted, within=MUTE_WITHIN)
 
     async def leave(self) -> None:
@@ -152,7 +158,7 @@ class Service:
             with suppress(SessiondError):
                 await membership.hand_over(None)
         try:
-            await self._operator.remove(self._host.name)
+            await self._belonging.leave()
         except Unavailable:
             # Nobody can be told; this host goes all the same: its owner said so.
             self._host.left = membership.name
@@ -180,6 +186,18 @@ class Service:
         """As `AgentApi.stop`."""
         await self._operator.stop(name)
         await self._until_ended()
+
+    async def invite(self, session: SessionName | None, role: Role) -> str:
+        """As `MembershipApi.invite`."""
+        return await self._belonging.invite(session, role)
+
+    async def remove(self, session: SessionName, name: str) -> Stamp:
+        """As `MembershipApi.remove`."""
+        return await self._belonging.remove(session, name)
+
+    async def join(self, link: str) -> StampedSpec:
+        """As `MembershipApi.join`."""
+        return await self._entrance.join(link)
 
     async def doctor(self) -> tuple[Finding, ...]:
         """As `AgentApi.doctor`."""

@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 from agent.adapters.icecast import IcecastDoor
 from agent.bell import TurnBell
 from agent.doors import WallClock
 from agent.host import Host
+from agent.identity import carried_over
 from agent.membership import ELECTION, Membership
 from agent.records import (
     SECRETS,
@@ -22,7 +24,7 @@ from sessiond.core.election import Persisted
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Refused, SessiondError
 from sessiond.units import SessionName
-from sessiond.wire.convert import decode
+from sessiond.wire.convert import decode, encode
 
 
 class Sessions:
@@ -51,6 +53,10 @@ class Sessions:
         """Return the present membership, also of a stopped session; or None."""
         return self._membership
 
+    def goes_on(self) -> bool:
+        """Tell whether this host is in a session that has not ended for it."""
+        return self._membership is not None and not self._membership.is_over
+
     async def go_on(self) -> None:
         """Go on with the session that the state folder knows, if any."""
         host = self._host
@@ -61,7 +67,7 @@ class Sessions:
         )
         host.muted = home is not None and home.muted
         host.left = home.left if home is not None else ""
-        persisted = self._load()
+        persisted = self._carried_over(self._load())
         if persisted.stamped is None:
             remember(host)
             return
@@ -111,6 +117,7 @@ class Sessions:
                 await self._task
         self._task = self._membership = None
         self._host.leadership = lambda: None
+        self._roster.trust.look()
         self._host.mounts = None
         self._host.sources = {}
 
@@ -135,8 +142,21 @@ class Sessions:
         )
         self._host.sources = membership.on_air.reports
         self._membership = membership
+        self._roster.trust.look()
         self._task = self._group.create_task(membership.run())
         return membership
+
+    def _carried_over(self, persisted: Persisted) -> Persisted:
+        """Return what is stored, with this host known by its certificate in it."""
+        host, old = self._host, persisted.stamped
+        if old is None:
+            return persisted
+        new = carried_over(old, host.name, host.identity, host.store)
+        if new is old:
+            return persisted
+        persisted = replace(persisted, stamped=new)
+        host.store.save(ELECTION, encode(persisted))
+        return persisted
 
     def _load(self) -> Persisted:
         content = self._host.store.load(ELECTION)

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     SPEC_CONFLICT = "SpecConflict"
     NO_LEADER = "NoLeader"
     NO_STANDBY = "NoStandby"
+    NOT_A_MEMBER = "NotAMember"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

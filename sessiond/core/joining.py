@@ -35,6 +35,8 @@ LONGEST_LINK: Final = 1024
 _LETTERS: Final = {Role.HOST: "h", Role.OPERATOR: "o", Role.VIEWER: "v"}
 _ROLES: Final = {letter: role for role, letter in _LETTERS.items()}
 
+_LAST_PORT: Final = 65535
+
 # Eight hexadecimal digits of seconds last until the year 2106.
 _TOKEN_ID: Final = re.compile(r"([hov])([0-9a-f]{8})[0-9a-f]{16}")
 _LATEST: Final = 2**32 - 1
@@ -154,6 +156,20 @@ def _places(hosts: list[str], keys: list[str]) -> tuple[tuple[Address, HostId], 
     return tuple(
         (Address(host), HostId(key)) for host, key in zip(hosts, keys, strict=True)
     )
+
+
+def join_address(address: Address) -> Address:
+    """Return where strangers are answered: one port above where members are.
+
+    Raises:
+        Refused: There is no such address.
+    """
+    found = split_address(address)
+    if found is None or not 0 < found[1] < _LAST_PORT:
+        raise Refused(f"Nothing can be joined at {address[:48]!r}.")
+    host, port = found
+    shown = f"[{host}]" if ":" in host else host
+    return Address(f"{shown}:{port + 1}")
 
 
 # ── tokens ──────────────────────────────────────────────────────────────────────────

@@ -31,6 +31,7 @@ class Circumstances:
         running_for: How long the JACK graph has been there.
         store_error: Why the last write to the state folder failed, or empty.
         namesakes: Addresses of other agents that carry a member's name.
+        shut_out_by: Members that are there and let this host in no more.
         clock_reason: Why the clock's verdict is as it is, one sentence.
         codecs_missing: What FFmpeg can't encode here.
     """
@@ -40,6 +41,7 @@ class Circumstances:
     namesakes: Mapping[HostName, tuple[str, ...]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    shut_out_by: tuple[HostName, ...] = ()
     clock_reason: str = ""
     codecs_missing: frozenset[Codec] = frozenset()
 
@@ -70,6 +72,7 @@ def judge(
             *chain(*mount_conditions(view, observed).values()),
             *_codecs(view, doc, around),
             *_leadership(view, doc),
+            *_belonging(doc, around),
             *_members(view, doc, around),
         ]
     return tuple(sorted(set(found)))
@@ -217,6 +220,17 @@ def _leadership(view: SessionView, doc: StampedSpec) -> Iterable[Condition]:
         )
 
 
+def _belonging(doc: StampedSpec, around: Circumstances) -> Iterable[Condition]:
+    if around.shut_out_by:
+        yield error(
+            Reason.NOT_A_MEMBER,
+            f"{', '.join(around.shut_out_by)} no longer let this host into "
+            f"{doc.spec.name}.",
+            "Whoever runs the session may have removed it: ask for a link of "
+            "`sessiond invite` and join again, or run `sessiond leave`.",
+        )
+
+
 def _several(doc: StampedSpec) -> bool:
     return len(doc.spec.preference) > 1 and bool(doc.spec.mounts)
 
@@ -230,9 +244,9 @@ def _members(
         if member.id is None and member.name not in view.facts:
             yield warning(
                 Reason.HOST_MISSING,
-                f"{member.name} has not been found on this network yet.",
-                f"Start sessiond-agent on {member.name}, or name its address in "
-                "peers where multicast is blocked.",
+                f"{member.name} has not joined yet.",
+                f"Give {member.name} a link of `sessiond invite`; a host of the same "
+                "studio only needs its agent running.",
             )
     for name, addresses in around.namesakes.items():
         named = doc.member(name)

@@ -14,11 +14,13 @@ class Role(StrEnum):
     """What a caller is to a session.
 
     LOCAL came through the Unix socket, whose file permissions are the key. HOST is a
-    member's agent, OPERATOR and VIEWER are people on another computer.
+    member's agent, OPERATOR and VIEWER are people on another computer. An ACQUAINTANCE
+    is an agent of the same studio that is no member: it may ask this one to be one.
     """
 
     LOCAL = "local"
     HOST = "host"
+    ACQUAINTANCE = "acquaintance"
     OPERATOR = "operator"
     VIEWER = "viewer"
 
@@ -35,9 +37,13 @@ _PASSED_ON: Final = _OPERATORS | _HOST
 # Whether this computer takes part is its owner's own business.
 _OWNER: Final = frozenset({Role.LOCAL})
 
+# Before a session begins nobody is a member of it.
+_STUDIO: Final = frozenset({Role.ACQUAINTANCE})
+_AGENTS: Final = _HOST | _STUDIO
+
 _AGENT: Final[Mapping[str, frozenset[Role]]] = {
     "Hosts": _OPERATORS,
-    "Create": _PASSED_ON,
+    "Create": _OPERATORS | _STUDIO,
     "Apply": _PASSED_ON,
     "GetSpec": _PEOPLE,
     "Status": _PEOPLE,
@@ -54,11 +60,19 @@ _AGENT: Final[Mapping[str, frozenset[Role]]] = {
     "Join": _OWNER,
 }
 
-_PEER: Final = ("Hello", "Tell", "Consider", "GiveSecrets", "Report", "SetMute")
+_PEER: Final[Mapping[str, frozenset[Role]]] = {
+    "Hello": _AGENTS,
+    "Tell": _AGENTS,
+    "Consider": _AGENTS,
+    "GiveSecrets": _HOST,
+    "Report": _HOST,
+    "SetMute": _HOST,
+    "Admit": _HOST,
+}
 
 ALLOWED: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     {f"/sessiond.v1.AgentService/{name}": who for name, who in _AGENT.items()}
-    | {f"/sessiond.v1.PeerService/{name}": _HOST for name in _PEER}
+    | {f"/sessiond.v1.PeerService/{name}": who for name, who in _PEER.items()}
     | {f"/grpc.health.v1.Health/{name}": _ALL for name in ("Check", "Watch")}
 )
 """Who may call a method, by its path in HTTP/2."""

@@ -31,8 +31,9 @@ def trusted_by(document: StampedSpec | None) -> tuple[Trusted, ...]:
     """Return whom the members of a session trust: the members first, then people.
 
     A stopped session's members go on trusting each other, for whoever was away has
-    still to hear of the stop. A member that has not joined is nobody yet, and a person
-    with a role that no person can have is nobody at all.
+    still to hear of the stop; people have no more to do there. A member that has not
+    joined is nobody yet, and a person with a role that no person can have is nobody
+    at all.
     """
     if document is None:
         return ()
@@ -44,7 +45,7 @@ def trusted_by(document: StampedSpec | None) -> tuple[Trusted, ...]:
     people = (
         Trusted(id=person.id, certificate=person.certificate, role=person.role)
         for person in document.people
-        if person.role in PERSONAL
+        if person.role in PERSONAL and not document.stopped
     )
     return (*members, *people)
 

@@ -6,10 +6,11 @@ command line starts without loading the election.
 
 from typing import Protocol
 
-from sessiond.core.stamped import Secrets
+from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import HostStatus
 from sessiond.units import SessionName
 from sessiond.wire.peer_messages import (
+    AdmitRequest,
     ConsiderRequest,
     HelloReply,
     HelloRequest,
@@ -51,4 +52,13 @@ class PeerApi(Protocol):
 
     async def mute(self, session: SessionName, *, muted: bool) -> None:
         """Close or open this host's inputs, as another member's owner asks."""
+        ...
+
+    async def admit(self, request: AdmitRequest) -> StampedSpec:
+        """Write somebody into the session, whose invitation a member has checked.
+
+        Raises:
+            Refused: As `core.admitting.admitted`.
+            Unavailable: This host does not lead, or no majority is there.
+        """
         ...

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from sessiond.core.stamped import Secrets
+from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import HostStatus
 from sessiond.units import Certificate, Seconds, SessionName
 from sessiond.wire import peer_methods
 from sessiond.wire.channel import Line
 from sessiond.wire.peer_messages import (
+    AdmitRequest,
     ConsiderRequest,
     GiveSecretsRequest,
     HelloReply,
@@ -83,3 +84,7 @@ class PeerClient:
         """As `PeerApi.mute`."""
         request = PeerMuteRequest(session=session, muted=muted)
         await self._line.ask(peer_methods.PEER_MUTE, request, within=within)
+
+    async def admit(self, request: AdmitRequest, *, within: Seconds) -> StampedSpec:
+        """As `PeerApi.admit`."""
+        return await self._line.ask(peer_methods.ADMIT, request, within=within)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NewType
 
+from sessiond.core.admitting import Claim
 from sessiond.core.election.messages import Message as ElectionMessage
 from sessiond.core.facts import HostFacts
 from sessiond.core.stamped import Secrets, StampedSpec
@@ -108,3 +109,11 @@ class PeerMuteRequest:
 
     session: SessionName
     muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmitRequest:
+    """A member checked an invitation; the leader writes the newcomer down."""
+
+    session: SessionName
+    claim: Claim

@@ -5,10 +5,12 @@ They mirror `proto/sessiond/v1/peer.proto`; a test compares them.
 
 from typing import Final, TypeVar
 
+from sessiond.core.stamped import StampedSpec
 from sessiond.core.status import HostStatus
 from sessiond.wire.messages import Done
 from sessiond.wire.methods import Method
 from sessiond.wire.peer_messages import (
+    AdmitRequest,
     ConsiderRequest,
     GiveSecretsRequest,
     HelloReply,
@@ -36,3 +38,4 @@ CONSIDER: Final = _peer("Consider", ConsiderRequest, Done, "consider a session")
 GIVE_SECRETS: Final = _peer("GiveSecrets", GiveSecretsRequest, Done, "store passwords")
 REPORT: Final = _peer("Report", ReportRequest, HostStatus, "report its status")
 PEER_MUTE: Final = _peer("SetMute", PeerMuteRequest, Done, "mute or unmute its inputs")
+ADMIT: Final = _peer("Admit", AdmitRequest, StampedSpec, "let this one in")

@@ -316,6 +316,7 @@ def peer_handlers(
     answers.once(peer_methods.GIVE_SECRETS, give_secrets)
     answers.once(peer_methods.REPORT, report)
     answers.once(peer_methods.PEER_MUTE, mute)
+    answers.once(peer_methods.ADMIT, api.admit)
     return answers.handlers
 
 

@@ -8,23 +8,30 @@ import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from agent.adapters.monotonic import MonotonicClock, SystemWallClock
+from agent.admission import Admission
 from agent.bell import TurnBell
+from agent.belonging import Belonging
+from agent.entrance import Entrance
 from agent.host import Host
+from agent.identity import load_identity
+from agent.join_port import JoinPort
 from agent.observe import Observer
 from agent.operator import Operator
 from agent.peering import Peering
+from agent.present import Present
 from agent.publish import Publisher
 from agent.reconcile import Reconciler
-from agent.records import adopt, load_identity
+from agent.records import adopt
 from agent.roster import Roster
 from agent.service import Service
 from agent.sessions import Sessions
+from agent.trust import Trust
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.spec import IcecastServer, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets, StampedSpec
@@ -48,6 +55,8 @@ from tests.support.fakes import (
     FakeStore,
 )
 
+STUDIO: Final = b"a studio of this test run"
+
 # Electing takes a few hundred milliseconds; a busy machine needs ten times as long.
 SOON: Final = 10.0
 
@@ -70,6 +79,9 @@ class Agent:
     peering: Peering
     reconciler: Reconciler
     bell: TurnBell
+    trust: Trust
+    join_port: JoinPort
+    admission: Admission
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
@@ -120,19 +132,36 @@ class Band:
         *,
         rate_hz: int = 48000,
         start: bool = True,
+        studio: bytes = STUDIO,
+        seen: bool = True,
     ) -> Agent:
-        """Start an agent on a computer of its own."""
+        """Start an agent on a computer of its own.
+
+        Args:
+            name: Its name.
+            rate_hz: Its JACK server's.
+            start: Whether it takes turns and looks around.
+            studio: Its studio's secret; empty for an agent of none.
+            seen: Whether multicast reaches it.
+        """
         store = FakeStore(Path(tempfile.mkdtemp(dir=self._folder)))
         jack = FakeJackServer(rate_hz)
         jack.start()
-        agent = self._build(HostName(name), store, FakeMachine(), jack, "boot-1")
-        return await self._begin(agent, start=start)
+        agent = self._build(
+            HostName(name), store, FakeMachine(), jack, "boot-1", studio
+        )
+        return await self._begin(agent, start=start, seen=seen)
 
     async def restart(self, old: Agent) -> Agent:
         """Start another agent in an agent's place; what still plays goes on."""
         await self.end(old)
         agent = self._build(
-            old.host.name, old.store, old.procs.machine, old.jack, old.host.boot_id
+            old.host.name,
+            old.store,
+            old.procs.machine,
+            old.jack,
+            old.host.boot_id,
+            old.host.studio,
         )
         agent.procs.take_over(old.procs)
         return await self._begin(agent)
@@ -140,7 +169,14 @@ class Band:
     async def reboot(self, old: Agent) -> Agent:
         """Start an agent again after its computer booted: nothing plays any more."""
         await self.crash(old)
-        agent = self._build(old.host.name, old.store, FakeMachine(), old.jack, "boot-2")
+        agent = self._build(
+            old.host.name,
+            old.store,
+            FakeMachine(),
+            old.jack,
+            "boot-2",
+            old.host.studio,
+        )
         return await self._begin(agent)
 
     async def crash(self, agent: Agent) -> None:
@@ -154,23 +190,33 @@ class Band:
             self.agents.remove(agent)
             await agent.close()
 
-    async def _begin(self, agent: Agent, *, start: bool = True) -> Agent:
+    async def _begin(
+        self, agent: Agent, *, start: bool = True, seen: bool = True
+    ) -> Agent:
         agent.stack.push_async_callback(agent.roster.close)
-        discovery = FakeDiscovery(
-            self.network, agent.host.sighting(), agent.roster.look
-        )
-        await discovery.open()
-        agent.stack.push_async_callback(discovery.close)
-        agent.roster.discovery = discovery
+        if seen:
+            discovery = FakeDiscovery(
+                self.network, agent.host.sighting(), agent.roster.look
+            )
+            await discovery.open()
+            agent.stack.push_async_callback(discovery.close)
+            agent.roster.discovery = discovery
         agent.host.lifecycles = adopt(agent.store, agent.procs)
         await agent.sessions.go_on()
         server = await open_server(
             [agent.host.config.listen],
+            identity=agent.host.identity,
+            trust=agent.trust,
             agent=agent.service,
+            membership=agent.service,
             peer=agent.peering,
             on_fault=_raise,
         )
         agent.stack.push_async_callback(server.close)
+        agent.stack.push_async_callback(agent.join_port.close)
+        agent.trust.tell(server.trust_changed, agent.join_port.look)
+        await agent.join_port.settle()
+        agent.tasks.append(self._group.create_task(agent.join_port.run()))
         if start:
             agent.tasks += [
                 self._group.create_task(agent.reconciler.run()),
@@ -209,6 +255,7 @@ class Band:
         machine: FakeMachine,
         jack_server: FakeJackServer,
         boot_id: str,
+        studio: bytes,
     ) -> Agent:
         bell = TurnBell(asyncio.get_running_loop())
         run_folder = store.folder("run")
@@ -216,11 +263,11 @@ class Band:
             name=name,
             state_dir=str(self._folder),
             advertise="127.0.0.1",
-            listen=Address(f"127.0.0.1:{_free_port()}"),
+            listen=Address(f"127.0.0.1:{_free_ports()}"),
         )
         host = Host(
             config=config,
-            id=load_identity(store),
+            identity=load_identity(store, name),
             setup=HostSetup(
                 name=name,
                 run_folder=str(run_folder),
@@ -229,6 +276,7 @@ class Band:
             clock=MonotonicClock(),
             store=store,
             boot_id=boot_id,
+            studio=studio,
         )
         procs = Players(bell, machine, jack_server, self.radio, self._group)
         jack, icecast, wall = (
@@ -236,7 +284,8 @@ class Band:
             FakeIcecastDoor(self.radio),
             _WALL,
         )
-        roster = Roster(host=host, bell=bell)
+        trust = Trust(host)
+        roster = Roster(host=host, trust=trust, bell=bell)
         sessions = Sessions(
             host=host,
             roster=roster,
@@ -245,22 +294,27 @@ class Band:
             bell=bell,
             group=self._group,
         )
-        publisher = Publisher(
-            host=host, roster=roster, icecast=icecast, membership=sessions.current
-        )
+        publisher = Publisher(host=host, icecast=icecast, membership=sessions.current)
+        present = Present(host, sessions.current)
         operator = Operator(
-            host=host,
-            roster=roster,
-            icecast=icecast,
-            membership=sessions.current,
-            join=sessions.join,
+            now=present, roster=roster, icecast=icecast, join=sessions.join
         )
+        belonging = Belonging(now=present, wall=wall, stop=operator.stop)
+        admission = Admission(host=host, roster=roster, belonging=belonging)
         agent = Agent(
             host=host,
             jack=jack_server,
             store=store,
             procs=procs,
             roster=roster,
+            trust=trust,
+            admission=admission,
+            join_port=JoinPort(
+                host=host,
+                admission=admission,
+                has_session=sessions.goes_on,
+                on_fault=_raise,
+            ),
             sessions=sessions,
             operator=operator,
             publisher=publisher,
@@ -269,6 +323,10 @@ class Band:
                 host=host,
                 roster=roster,
                 operator=operator,
+                belonging=belonging,
+                entrance=Entrance(
+                    now=present, join=sessions.join, depart=sessions.depart
+                ),
                 publisher=publisher,
                 bell=bell,
                 membership=sessions.current,
@@ -282,6 +340,7 @@ class Band:
                 bell=bell,
                 membership=sessions.current,
                 join=sessions.join,
+                belonging=belonging,
             ),
             reconciler=Reconciler(
                 host=host,
@@ -297,6 +356,7 @@ class Band:
                 jack=jack,
                 bell=bell,
                 namesakes=roster.namesakes,
+                shut_out_by=roster.shut_out_by,
                 prepare_station=lambda: False,
                 remove_station=lambda: None,
                 publish=publisher.ring,
@@ -340,11 +400,15 @@ async def band() -> AsyncIterator[Band]:
         shutil.rmtree(folder)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_ports() -> int:
+    """Return a free port whose next one, the join port, is free as well."""
+    while True:
+        with socket.socket() as probe, socket.socket() as beside:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            with suppress(OSError):
+                beside.bind(("127.0.0.1", port + 1))
+                return port
 
 
 def _raise(_: str, error: Exception) -> None:

@@ -15,7 +15,7 @@ from sessiond.core.configfile import AgentConfig, AudioConfig
 from sessiond.core.election import Leadership
 from sessiond.core.proc import PortsAppear, ProcPlan
 from sessiond.core.stamped import StampedSpec
-from sessiond.units import HostId, HostName, ProcName, Seconds
+from sessiond.units import HostName, ProcName, Seconds
 from tests.core.examples import ALICE, BOB, document, leadership, session, setup
 from tests.support.fakes import (
     FakeClock,
@@ -25,6 +25,7 @@ from tests.support.fakes import (
     FakeProcs,
     FakeStore,
 )
+from tests.support.identities import identity_of
 
 LINK = ProcName("link-bob")
 DUO = document(session((ALICE, BOB), mounts=()))
@@ -89,7 +90,7 @@ def desk_in(
     config = AgentConfig(name=ALICE, state_dir=str(place), advertise="10.0.0.1")
     host = Host(
         config=config,
-        id=HostId("a" * 32),
+        identity=identity_of(ALICE),
         setup=replace(setup(ALICE, audio), run_folder=str(place)),
         clock=FakeClock(),
         store=FakeStore(place),
@@ -128,6 +129,7 @@ def desk_in(
             jack=door,
             bell=bell,
             namesakes=lambda: namesakes,
+            shut_out_by=lambda: (),
             prepare_station=prepare,
             remove_station=lambda: made.wrote.append("removed"),
             publish=publish,

@@ -53,9 +53,10 @@ async def test_passwords_reach_whoever_may_broadcast_and_nobody_else() -> None:
         await opened.formed(show(TRIO, broadcast=barred), alice, bob, carol)
         for agent in (alice, bob):
             await aeventually(
-                lambda: agent.host.secrets == Secrets(source="hackme"),  # noqa: B023
+                lambda: agent.host.secrets.source == "hackme",  # noqa: B023
                 within=SOON,
             )
+        assert alice.host.secrets.join == bob.host.secrets.join != ""
         assert carol.host.secrets == Secrets()
 
 

@@ -20,7 +20,7 @@ from sessiond.core.plan import plan_host
 from sessiond.core.seats import SETTLED_AFTER
 from sessiond.core.sourcing import Seat, SourceState
 from sessiond.core.spec import Codec
-from sessiond.units import HostId, HostName, MountPath, ProcName, SessionName, Term
+from sessiond.units import HostName, MountPath, ProcName, SessionName, Term
 from tests.agent.players import Child
 from tests.core.examples import (
     ALICE,
@@ -34,6 +34,7 @@ from tests.core.examples import (
 )
 from tests.support.fake_icecast import FakeIcecast, FakeIcecastDoor
 from tests.support.fakes import FakeClock, FakeJackServer, FakeStore
+from tests.support.identities import identity_of
 
 MIX, DJ = MountPath("/mix.ogg"), MountPath("/dj1.opus")
 HIDDEN = {MIX: MountPath("/mix-standby.ogg"), DJ: MountPath("/dj1-standby.opus")}
@@ -74,7 +75,7 @@ class Hands:
         config = AgentConfig(name=BOB, state_dir="/state", advertise="10.0.0.2")
         self.host = Host(
             config=config,
-            id=HostId("b" * 32),
+            identity=identity_of(BOB),
             setup=setup(BOB),
             clock=self.clock,
             store=FakeStore(folder),

@@ -305,11 +305,11 @@ async def test_passwords_that_are_left_out_stay_and_new_ones_are_checked() -> No
         own = Secrets(mounts={MountPath("/dj1.ogg"): "wrong"})
         with pytest.raises(Broken, match=r"denies /dj1\.ogg"):
             await leader.service.apply(more, own, None)
-        assert leader.host.secrets == Secrets(source="hackme")
+        assert replace(leader.host.secrets, join="") == Secrets(source="hackme")
         assert len(leader.document.spec.mounts) == 1
         good = Secrets(mounts={MountPath("/dj1.ogg"): "own"})
         await leader.service.apply(more, good, None)
-        assert leader.host.secrets == replace(good, source="hackme")
+        assert replace(leader.host.secrets, join="") == replace(good, source="hackme")
         await aeventually(
             lambda: other.host.secrets == leader.host.secrets, within=SOON
         )

@@ -1,6 +1,8 @@
 """What agents answer each other, and what strangers get."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -28,13 +30,19 @@ from sessiond.wire.peer_messages import (
 from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
 from tests.core.examples import ALICE, BOB, CAROL, facts, mount, session
 from tests.support.eventually import aeventually
+from tests.support.identities import identity_of
 
 OTHER = SessionName("other")
-BOBS_ID = HostId("b" * 32)
+BOBS = identity_of("bob")
+BOBS_ID = BOBS.id
 
 
-def offered(*names: HostName, stopped: bool = False) -> StampedSpec:
-    doc = first_document(jam(*names), {}, None)
+def offered(*names: HostName, to: Agent, stopped: bool = False) -> StampedSpec:
+    """Return a document of bob's in which an agent has its place."""
+    known = {
+        one.host.name: (one.host.id, one.host.identity.certificate) for one in (to,)
+    } | {BOB: (BOBS_ID, BOBS.certificate)}
+    doc = first_document(jam(*names), {}, None, identities=known)
     return replace(doc, stamp=Stamp(Term(1), 1), stopped=stopped)
 
 
@@ -59,10 +67,17 @@ def hello() -> Hello:
     return Hello(term=Term(1), presence=Presence(stamp=Stamp(Term(1), 1)))
 
 
-async def invited(opened: Band, doc: StampedSpec | None = None) -> Agent:
-    """Return an agent that bob has offered a session to."""
+async def acquainted(opened: Band) -> Agent:
+    """Return an agent of bob's studio."""
     alice = await opened.add("alice")
-    await alice.peering.tell(envelope(offer(doc or offered(ALICE, BOB))))
+    alice.trust.meet(BOBS.certificate)
+    return alice
+
+
+async def invited(opened: Band) -> Agent:
+    """Return an agent that bob has offered a session to."""
+    alice = await acquainted(opened)
+    await alice.peering.tell(envelope(offer(offered(ALICE, BOB, to=alice))))
     return alice
 
 
@@ -75,26 +90,35 @@ async def test_who_is_offered_a_session_that_names_it_joins_and_begins() -> None
 
 
 @pytest.mark.parametrize(
-    "message",
+    "change",
     [
-        hello(),
-        offer(offered(BOB, CAROL)),
-        offer(offered(ALICE, BOB, stopped=True)),
-        offer(
-            replace(
-                offered(ALICE, BOB),
-                members=(Member(name=ALICE, id=HostId("a" * 32)), Member(name=BOB)),
-            )
+        lambda doc: None,
+        lambda doc: replace(doc, spec=jam(BOB, CAROL), members=doc.members[1:]),
+        lambda doc: replace(doc, stopped=True),
+        lambda doc: replace(doc, members=(Member(name=ALICE), *doc.members[1:])),
+        lambda doc: replace(
+            doc, members=(Member(name=ALICE, id=HostId("a" * 32)), *doc.members[1:])
         ),
     ],
 )
-async def test_who_is_not_invited_joins_nothing(message: Message) -> None:
+async def test_who_is_not_invited_joins_nothing(
+    change: Callable[[StampedSpec], StampedSpec | None],
+) -> None:
     async with band() as opened:
-        alice = await opened.add("alice")
+        alice = await acquainted(opened)
+        doc = change(offered(ALICE, BOB, to=alice))
         with pytest.raises(Refused, match="is not in jam"):
-            await alice.peering.tell(envelope(message))
+            await alice.peering.tell(envelope(hello() if doc is None else offer(doc)))
         assert alice.sessions.current() is None
         assert alice.host.peer_facts == {}
+
+
+async def test_only_the_studio_asks_a_host_into_a_session() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice", studio=b"")
+        with pytest.raises(Refused, match="is not in jam"):
+            await alice.peering.tell(envelope(offer(offered(ALICE, BOB, to=alice))))
+        assert alice.sessions.current() is None
 
 
 MANY = tuple(Member(name=HostName(f"h{number}")) for number in range(500))
@@ -104,24 +128,24 @@ OF_ANOTHER = replace(jam(), name=OTHER)
 
 
 @pytest.mark.parametrize(
-    ("doc", "why"),
+    ("changes", "why"),
     [
-        (replace(offered(ALICE, BOB), spec=TOO_MANY_HOSTS), "can't be as it is asked"),
-        (replace(offered(ALICE, BOB), spec=TORN), "can't be as it is asked"),
-        (replace(offered(ALICE, BOB), spec=OF_ANOTHER), "is of other, not of jam"),
-        (
-            replace(offered(ALICE, BOB), members=(Member(name=ALICE), *MANY)),
-            "none of a leader's",
-        ),
+        ({"spec": TOO_MANY_HOSTS}, "can't be as it is asked"),
+        ({"spec": TORN}, "can't be as it is asked"),
+        ({"spec": OF_ANOTHER}, "is of other, not of jam"),
+        ({"members": MANY}, "none of a leader's"),
     ],
 )
 async def test_an_invitation_to_what_no_file_could_say_is_refused(
-    doc: StampedSpec, why: str
+    changes: dict[str, Any], why: str
 ) -> None:
     async with band() as opened:
-        alice = await opened.add("alice")
+        alice = await acquainted(opened)
+        doc = offered(ALICE, BOB, to=alice)
+        if "members" in changes:
+            changes = {"members": (*doc.members, *MANY)}
         with pytest.raises(Refused, match=why):
-            await alice.peering.tell(envelope(offer(doc)))
+            await alice.peering.tell(envelope(offer(replace(doc, **changes))))
         assert alice.sessions.current() is None
         assert alice.host.lifecycles == {}
 
@@ -131,7 +155,7 @@ async def test_a_member_can_offer_nothing_that_no_leader_stamps() -> None:
     async with band() as opened:
         alice = await invited(opened)
         before = alice.document
-        newer = replace(offered(ALICE, BOB), stamp=Stamp(Term(9), 9))
+        newer = replace(before, stamp=Stamp(Term(9), 9))
         endless = replace(jam(), links=LinkSettings(channels=2**53 - 1))
         with pytest.raises(Refused, match="can't be as it is asked for"):
             await alice.peering.tell(envelope(offer(replace(newer, spec=endless))))
@@ -177,15 +201,15 @@ async def test_a_member_of_one_session_refuses_another_and_names_its_own() -> No
         alice = await invited(opened)
         with pytest.raises(Refused, match="alice is in the session jam"):
             await alice.peering.tell(
-                envelope(offer(offered(ALICE, BOB)), session=OTHER)
+                envelope(offer(offered(ALICE, BOB, to=alice)), session=OTHER)
             )
 
 
 async def test_whoever_has_left_comes_back_only_when_the_owner_says_so() -> None:
     async with band() as opened:
-        alice = await opened.add("alice")
+        alice = await acquainted(opened)
         alice.host.left = JAM
-        invitation = envelope(offer(offered(ALICE, BOB)))
+        invitation = envelope(offer(offered(ALICE, BOB, to=alice)))
         with pytest.raises(Refused, match="has left jam"):
             await alice.peering.tell(invitation)
         await alice.service.resume()
@@ -208,9 +232,7 @@ async def test_a_stranger_and_an_impostor_are_no_members(
     name: HostName, host_id: HostId
 ) -> None:
     async with band() as opened:
-        doc = offered(ALICE, BOB)
-        doc = replace(doc, members=(Member(name=ALICE), Member(name=BOB, id=BOBS_ID)))
-        alice = await invited(opened, doc)
+        alice = await invited(opened)
         before = dict(alice.host.peer_facts)
         forged = envelope(
             hello(),
@@ -237,28 +259,30 @@ async def test_an_answer_carries_the_four_timestamps() -> None:
 
 async def test_a_free_host_can_be_asked_for_and_a_busy_one_names_its_session() -> None:
     async with band() as opened:
-        alice = await opened.add("alice")
+        alice = await acquainted(opened)
         blank = first_document(jam(), {}, None)
         asked = ConsiderRequest(session=JAM, host=ALICE, stamped=blank)
         await alice.peering.consider(asked)
-        await alice.peering.tell(envelope(offer(offered(ALICE, BOB))))
+        await alice.peering.tell(envelope(offer(offered(ALICE, BOB, to=alice))))
         for request in (
             asked,
             replace(asked, stamped=None),
-            replace(asked, session=OTHER, stamped=offered(ALICE, BOB)),
+            replace(asked, session=OTHER, stamped=offered(ALICE, BOB, to=alice)),
         ):
             with pytest.raises(Refused, match="alice is busy in the session jam"):
                 await alice.peering.consider(request)
-        await alice.peering.consider(replace(asked, stamped=offered(ALICE, BOB)))
+        await alice.peering.consider(
+            replace(asked, stamped=offered(ALICE, BOB, to=alice))
+        )
 
 
 async def test_passwords_are_taken_for_the_present_session_alone() -> None:
     async with band() as opened:
-        alice = await opened.add("alice")
+        alice = await acquainted(opened)
         secrets = Secrets(source="hackme")
         with pytest.raises(Refused, match="is not in the session jam"):
             await alice.peering.give_secrets(JAM, secrets)
-        await alice.peering.tell(envelope(offer(offered(ALICE, BOB))))
+        await alice.peering.tell(envelope(offer(offered(ALICE, BOB, to=alice))))
         with pytest.raises(Refused, match="is not in the session other"):
             await alice.peering.give_secrets(OTHER, secrets)
         for _ in range(2):

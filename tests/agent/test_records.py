@@ -9,7 +9,6 @@ from agent.host import Host
 from agent.records import (
     CONFLICT,
     HOME,
-    IDENTITY,
     NO_ROOM,
     PROCS,
     ROOM,
@@ -21,7 +20,6 @@ from agent.records import (
     keep_conflict,
     keep_stored,
     load_home,
-    load_identity,
     load_secrets,
     make_good,
     owe_room,
@@ -40,6 +38,7 @@ from sessiond.units import HostName, MountPath, ProcName, Seconds, SessionName
 from tests.core.examples import ALICE, NOW, document, session, setup
 from tests.core.test_lifecycle import PLAN
 from tests.support.fakes import FakeClock, FakeMachine, FakeProcs, FakeStore
+from tests.support.identities import identity_of
 
 JAM = SessionName("jam")
 LINK = PLAN.name
@@ -57,30 +56,12 @@ def host(store: FakeStore) -> Host:
     )
     return Host(
         config=config,
-        id=load_identity(store),
+        identity=identity_of("alice"),
         setup=setup(),
         clock=FakeClock(),
         store=store,
         boot_id="boot-1",
     )
-
-
-def test_an_identity_is_made_once_and_kept(store: FakeStore) -> None:
-    made = load_identity(store)
-    assert len(made) == 32
-    assert load_identity(store) == made
-
-
-def test_two_hosts_have_two_identities(store: FakeStore, tmp_path: Path) -> None:
-    assert load_identity(store) != load_identity(FakeStore(tmp_path))
-
-
-def test_an_identity_that_can_not_be_kept_is_an_error_at_the_start(
-    store: FakeStore,
-) -> None:
-    store.full = True
-    with pytest.raises(Unavailable):
-        load_identity(store)
 
 
 async def test_what_lives_is_adopted_by_the_next_agent(
@@ -172,13 +153,13 @@ def test_a_full_disk_is_a_condition_until_all_is_stored_that_was_not(
     host: Host, store: FakeStore
 ) -> None:
     store.full = True
-    save(host, IDENTITY, b"x")
+    save(host, HOME, b"x")
     store.full = False
     save(host, ProcName("other"), b"x")
     assert "disk is full" in host.store_error, "the one before is still to be stored"
     make_good(host)
     assert host.unstored == {}
-    assert store.load(IDENTITY) == b"x"
+    assert store.load(HOME) == b"x"
 
 
 def test_only_the_newest_version_is_made_good(host: Host, store: FakeStore) -> None:

@@ -1,25 +1,45 @@
 from dataclasses import replace
 
-from agent.roster import DROP_LINE_AFTER, FORGET_AFTER, MOST_ASKED, MOST_FOUND
-from sessiond.core.facts import HostFacts
+from agent.roster import (
+    DROP_LINE_AFTER,
+    FORGET_AFTER,
+    MOST_ASKED,
+    MOST_FOUND,
+    Found,
+)
 from sessiond.core.status import HostSighting
 from sessiond.units import Address, HostId, HostName, Seconds
-from sessiond.wire.peer_messages import HelloReply, HelloRequest
+from sessiond.wire.identity import make_identity
+from sessiond.wire.peer_messages import HelloRequest
 from tests.agent.band import SOON, Agent, band
-from tests.core.examples import ALICE, BOB, document, leadership, session
+from tests.core.examples import ALICE, BOB
 from tests.support.eventually import aeventually
 from tests.support.fakes import FakeClock
+from tests.support.identities import identity_of
 from tests.support.weigh import weight
 
 NOBODY = Address("127.0.0.1:1")
 
 
-def stranger(number: int, name: str = "dave") -> HelloReply:
+def stranger(number: int, name: str = "dave") -> Found:
     host_id = HostId(f"{number:032x}")
     address = Address(f"10.0.{number // 250}.{number % 250}:7700")
-    return HelloReply(
+    return Found(
         sighting=HostSighting(name=HostName(name), id=host_id, address=address),
-        facts=HostFacts(name=HostName(name), id=host_id, address=address),
+        certificate=identity_of("dave").certificate,
+        at=Seconds(1000.0),
+    )
+
+
+def mate(agent: Agent, name: str) -> Found:
+    """Return a newcomer of that agent's studio, already acquainted with it."""
+    made = make_identity(name)
+    agent.trust.meet(made.certificate)
+    found = stranger(int(made.id[:3], 16), name)
+    return replace(
+        found,
+        sighting=replace(found.sighting, id=made.id),
+        certificate=made.certificate,
     )
 
 
@@ -39,10 +59,8 @@ async def test_agents_on_one_network_find_each_other() -> None:
 
 async def test_an_agent_that_says_hello_is_asked_back() -> None:
     async with band() as opened:
-        opened.network.blocked = False
-        alice = await opened.add("alice", start=False)
-        bob = await opened.add("bob", start=False)
-        alice.roster.discovery = bob.roster.discovery = None
+        alice = await opened.add("alice", start=False, seen=False)
+        bob = await opened.add("bob", start=False, seen=False)
         found = await alice.roster.ask(bob.address)
         assert found is not None
         assert found.sighting.id == bob.host.id
@@ -61,7 +79,8 @@ async def test_a_sighting_is_a_hint_until_somebody_answers_there() -> None:
 async def test_this_agent_is_always_there_and_never_asked() -> None:
     async with band() as opened:
         alice = await opened.add("alice", start=False)
-        alice.roster.note(alice.roster.introduce())
+        (me,) = alice.roster.found().values()
+        alice.roster.note(me)
         assert names(alice) == ["alice"]
         assert alice.roster.candidates() == frozenset()
 
@@ -69,10 +88,13 @@ async def test_this_agent_is_always_there_and_never_asked() -> None:
 async def test_namesakes_are_told_with_their_addresses() -> None:
     async with band() as opened:
         alice = await opened.add("alice", start=False)
-        for number in (2, 1):
-            alice.roster.note(stranger(number, "bob"))
-        assert alice.roster.namesakes() == {BOB: ("10.0.0.1:7700", "10.0.0.2:7700")}
-        assert len(alice.roster.named(BOB)) == 2
+        one, two = mate(alice, "bob"), mate(alice, "bob")
+        for found in (one, two, stranger(1, "bob"), stranger(2, "carol")):
+            alice.roster.note(found)
+        addresses = sorted(f.sighting.address for f in (one, two))
+        assert alice.roster.namesakes() == {BOB: tuple(addresses)}
+        assert set(alice.roster.named(BOB)) == {one, two}
+        assert alice.roster.named(HostName("carol")) == ()
         assert len(alice.roster.named(ALICE)) == 1
 
 
@@ -83,7 +105,8 @@ async def test_who_moved_is_known_at_the_new_address_only() -> None:
         alice.roster.note(first)
         moved = replace(first.sighting, address=Address("10.9.9.9:7700"))
         alice.roster.note(replace(first, sighting=moved))
-        (dave,) = alice.roster.named(HostName("dave"))
+        dave = alice.roster.by_id(first.sighting.id)
+        assert dave is not None
         assert dave.sighting.address == "10.9.9.9:7700"
 
 
@@ -116,15 +139,13 @@ async def test_who_is_waited_for_takes_a_strangers_place() -> None:
         alice = await opened.add("alice", start=False)
         for number in range(MOST_FOUND):
             alice.roster.note(stranger(number))
-        peer, member, nobody = (stranger(MOST_FOUND + n, f"new-{n}") for n in range(3))
+        peer, nobody = (stranger(MOST_FOUND + n, f"new-{n}") for n in range(2))
+        known = mate(alice, "bob")
         alice.roster._static = (peer.sighting.address,)
-        alice.host.leadership = lambda: leadership(
-            document(session((ALICE, member.sighting.name)))
-        )
-        for reply in (peer, member, nobody):
+        for reply in (peer, known, nobody):
             alice.roster.note(reply)
         found = alice.roster.found()
-        assert {peer.sighting.id, member.sighting.id} <= set(found)
+        assert {peer.sighting.id, known.sighting.id} <= set(found)
         assert nobody.sighting.id not in found
         assert len(found) == MOST_FOUND + 1
 
@@ -161,9 +182,11 @@ async def test_a_line_that_nobody_uses_is_dropped() -> None:
         clock = FakeClock()
         alice.roster._clock = clock
         for number in range(10):
-            alice.roster.line(stranger(number).sighting.address)
+            found = stranger(number)
+            alice.roster.line(found.sighting.address, found.certificate)
         clock.advance(DROP_LINE_AFTER)
-        kept = alice.roster.line(stranger(3).sighting.address)
+        found = stranger(3)
+        kept = alice.roster.line(found.sighting.address, found.certificate)
         clock.advance(1)
         await alice.roster._drop_idle_lines()
         assert list(alice.roster._lines.values()) == [kept]
@@ -197,7 +220,7 @@ async def test_an_agent_that_is_known_is_not_asked_at_every_look() -> None:
         assert alice.roster._due() == []
         clock.advance(0.2)
         assert alice.roster._due() == [address]
-        alice.roster.note(stranger(1))
+        alice.roster.note(replace(stranger(1), at=clock.now()))
         alice.roster._asked[address] = clock.now()
         clock.advance(14)
         assert alice.roster._due() == []

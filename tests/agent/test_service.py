@@ -120,7 +120,7 @@ async def test_a_stranger_and_an_absent_host_can_not_be_muted() -> None:
         await alice.service.create(jam(), NOTHING)
         with pytest.raises(Refused, match="carol is no host of jam"):
             await alice.service.mute(CAROL, muted=True)
-        with pytest.raises(Unavailable, match="bob has not been found"):
+        with pytest.raises(Unavailable, match="bob has not joined"):
             await alice.service.mute(BOB, muted=True)
 
 

@@ -207,6 +207,11 @@ CASES: Final[Mapping[Reason, tuple[World, Severity, str]]] = {
     Reason.STATE_NOT_STORED: (around(store_error="Disk full."), ERROR, "Disk full"),
     Reason.SPEC_CONFLICT: (World(view=view(conflict=True)), WARNING, "partition"),
     Reason.NO_LEADER: (led_by(None, None), WARNING, "majority"),
+    Reason.NOT_A_MEMBER: (
+        World(around=Circumstances(shut_out_by=(BOB, CAROL))),
+        ERROR,
+        "bob, carol no longer let this host into jam",
+    ),
     Reason.NO_STANDBY: (led_by(ALICE, None), WARNING, "take over"),
 }
 

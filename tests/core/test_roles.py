@@ -24,7 +24,8 @@ PEER = "/sessiond.v1.PeerService/"
             ),
         ),
         (Role.VIEWER, "GetSpec Status Watch"),
-        (Role.HOST, "Create Apply SetGain Handover Stop Invite Remove"),
+        (Role.ACQUAINTANCE, "Create"),
+        (Role.HOST, "Apply SetGain Handover Stop Invite Remove"),
         (None, ""),
     ],
 )
@@ -34,10 +35,16 @@ def test_what_each_may_ask_of_an_agent(role: Role | None, may: str) -> None:
 
 
 @pytest.mark.parametrize("role", [*Role, None])
-def test_only_a_member_speaks_as_a_peer(role: Role | None) -> None:
-    peers = [path for path in ALLOWED if path.startswith(PEER)]
-    assert peers
-    assert {may_call(path, role) for path in peers} == {role is Role.HOST}
+def test_only_a_member_speaks_as_a_peer_and_its_studio_asks_it(
+    role: Role | None,
+) -> None:
+    may = {
+        Role.HOST: "Hello Tell Consider GiveSecrets Report SetMute Admit",
+        Role.ACQUAINTANCE: "Hello Tell Consider",
+    }
+    peers = {path.removeprefix(PEER) for path in ALLOWED if path.startswith(PEER)}
+    allowed = {name for name in peers if may_call(PEER + name, role)}
+    assert allowed == set((may.get(role, "") if role else "").split())
 
 
 @pytest.mark.parametrize("role", [*Role, None])

@@ -33,6 +33,7 @@ from sessiond.wire.channel import open_channel
 from sessiond.wire.client import AgentClient
 from sessiond.wire.peer_client import PeerClient
 from sessiond.wire.peer_messages import (
+    AdmitRequest,
     ConsiderRequest,
     HelloReply,
     HelloRequest,
@@ -59,8 +60,10 @@ HOST_STATUS = HostStatus(
 
 
 def trust() -> ListedTrust:
-    """Return a trust in alice's agent, and in one person of each kind."""
-    return trusting(alice=Role.HOST, olga=Role.OPERATOR, vera=Role.VIEWER)
+    """Return a trust in two agents, and in one person of each kind."""
+    return trusting(
+        alice=Role.HOST, mate=Role.ACQUAINTANCE, olga=Role.OPERATOR, vera=Role.VIEWER
+    )
 
 
 def peer_line(where: str, who: str = "alice") -> PeerClient:
@@ -215,3 +218,7 @@ class Peer:
 
     async def mute(self, session: SessionName, *, muted: bool) -> None:
         self._note("mute", session, muted)
+
+    async def admit(self, request: AdmitRequest) -> StampedSpec:
+        self._note("admit", request)
+        return STAMPED

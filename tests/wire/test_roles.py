@@ -6,6 +6,7 @@ Nothing here stands in for anything: real TLS over loopback, and Unix sockets.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -13,10 +14,11 @@ from typing import Any, Final
 import grpc
 import pytest
 
+from sessiond.core.admitting import Claim
 from sessiond.core.roles import ALLOWED, Role
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Decibels, MountPath, Seconds
+from sessiond.units import Decibels, MountPath, Seconds, TokenId
 from sessiond.wire import methods, peer_methods
 from sessiond.wire.address import parse_address
 from sessiond.wire.channel import open_channel
@@ -39,6 +41,7 @@ from sessiond.wire.messages import (
 )
 from sessiond.wire.methods import Method
 from sessiond.wire.peer_messages import (
+    AdmitRequest,
     ConsiderRequest,
     GiveSecretsRequest,
     HelloRequest,
@@ -95,6 +98,17 @@ REQUESTS: Final[dict[str, Any]] = {
     "PeerService/GiveSecrets": GiveSecretsRequest(session=JAM, secrets=Secrets()),
     "PeerService/Report": ReportRequest(session=JAM),
     "PeerService/SetMute": PeerMuteRequest(session=JAM, muted=True),
+    "PeerService/Admit": AdmitRequest(
+        session=JAM,
+        claim=Claim(
+            role=Role.HOST,
+            name="bob",
+            id=identity_of("bob").id,
+            certificate=identity_of("bob").certificate,
+            token_id=TokenId("h" + "0" * 24),
+            expires_at=0,
+        ),
+    ),
     "Health/Check": b"",
     "Health/Watch": b"",
 }
@@ -104,6 +118,7 @@ REQUESTS: Final[dict[str, Any]] = {
 CALLERS: Final[dict[str, Role | None]] = {
     "local": Role.LOCAL,
     "alice": Role.HOST,
+    "mate": Role.ACQUAINTANCE,
     "olga": Role.OPERATOR,
     "vera": Role.VIEWER,
     "carl": None,
@@ -117,8 +132,11 @@ def all_of(module: ModuleType) -> set[str]:
 SERVED: Final = all_of(methods) | all_of(peer_methods)
 
 
-def request_of(path: str) -> bytes:
+def request_of(path: str, who: str) -> bytes:
     request = REQUESTS[path.removeprefix("/").rpartition("v1.")[2]]
+    if isinstance(request, PeerEnvelope):
+        # An agent speaks for itself only.
+        request = replace(request, sender_id=identity_of(who).id)
     return request if isinstance(request, bytes) else encode(request)
 
 
@@ -128,17 +146,19 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         yield site
 
 
-async def outcome(channel: grpc.aio.Channel, path: str) -> tuple[str, bool]:
+async def outcome(
+    channel: grpc.aio.Channel, path: str, who: str = "alice"
+) -> tuple[str, bool]:
     """Call a method; return the code, and whether an error of ours came with it."""
     try:
         if path.endswith("/Watch"):
-            values = channel.unary_stream(path, bytes, bytes)(request_of(path))
+            values = channel.unary_stream(path, bytes, bytes)(request_of(path, who))
             async for _ in values:
                 values.cancel()
                 break
         else:
             call = channel.unary_unary(path, bytes, bytes)
-            await call(request_of(path), timeout=5)
+            await call(request_of(path, who), timeout=5)
     except grpc.aio.AioRpcError as e:
         pairs: Any = e.trailing_metadata() or ()
         return e.code().name, DETAIL_KEY in dict(pairs)
@@ -159,7 +179,7 @@ async def test_every_method_answers_whom_it_is_for_and_nobody_else(
         assert await outcome(channel, "/grpc.health.v1.Health/Check") == ("OK", False)
         if role is None:
             site.distrust(who)
-    code, ours = await outcome(channel, path)
+    code, ours = await outcome(channel, path, who)
     if role in ALLOWED.get(path, ()):
         assert code == "OK"
         assert site.asked == (0 if path.startswith("/grpc.health") else 1)

@@ -10,13 +10,14 @@ from typing import Any, Final, NewType, Union, get_args, get_origin, get_type_hi
 from hypothesis import strategies as st
 
 from agent import records
-from sessiond.core import conditions, facts, proc, spec, stamped, status
+from sessiond.core import admitting, conditions, facts, proc, spec, stamped, status
 from sessiond.core.election import effects
 from sessiond.core.election import messages as election
 from sessiond.wire import bounds, join_messages, messages, peer_messages
 from sessiond.wire.convert import message_names
 
 MODULES: Final[tuple[ModuleType, ...]] = (
+    admitting,
     conditions,
     effects,
     election,

@@ -1,0 +1,160 @@
+"""Who belongs: inviting, removing, joining, and writing a newcomer down."""
+
+import secrets as random_secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from agent.doors import WallClock
+from agent.host import no_session
+from agent.membership import Membership
+from agent.present import Present, leaderless
+from sessiond.core.admitting import Claim, admitted, without_member
+from sessiond.core.joining import (
+    ID_BYTES,
+    JOIN_SECRET_BYTES,
+    MOST_PLACES,
+    JoinLink,
+    invitation,
+    join_address,
+)
+from sessiond.core.roles import PERSONAL, Role
+from sessiond.core.stamped import Stamp, StampedSpec
+from sessiond.errors import Refused
+from sessiond.units import Address, HostId, Seconds, SessionName
+from sessiond.wire.peer_messages import AdmitRequest
+
+# As long as it takes to send a link and to paste it.
+INVITED_FOR: Final = Seconds(15 * 60.0)
+# A join port gives an answer five seconds.
+ADMIT_WITHIN: Final = Seconds(4.0)
+# What a leader settles at the same moment is stamped first.
+ADMIT_TRIES: Final = 4
+
+
+class Belonging:
+    """Carries out what people ask about who belongs, or passes it on.
+
+    Args:
+        now: This host's session, and the way to its leader.
+        wall: Dates invitations, which other hosts read.
+        stop: Ends a session everywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Present,
+        wall: WallClock,
+        stop: Callable[[SessionName], Awaitable[None]],
+    ) -> None:
+        self._now = now
+        self._host = now.host
+        self._wall = wall
+        self._stop = stop
+
+    async def invite(self, session: SessionName | None, role: Role) -> str:
+        """As `MembershipApi.invite`."""
+        if role is not Role.HOST and role not in PERSONAL:
+            raise Refused(f"Nobody can be invited to be {role}.")
+        membership = self._now.in_session(session)
+        doc, host = self._now.running(membership), self._host
+        knows = host.secrets_of == membership.name and host.secrets.join
+        if not knows and not membership.leads():
+            return await self._now.pass_on(
+                membership, lambda agent: agent.invite(session, role)
+            )
+        expires_at = int(self._wall.now() + INVITED_FOR)
+        token = invitation(
+            membership.name,
+            role,
+            expires_at,
+            random_secrets.token_bytes(ID_BYTES),
+            host.secrets.join,
+        )
+        return str(JoinLink(membership.name, self._places(membership, doc), token))
+
+    def _places(
+        self, membership: Membership, doc: StampedSpec
+    ) -> tuple[tuple[Address, HostId], ...]:
+        """Return who can answer a join: this host, and others that may broadcast."""
+        mine = join_address(self._host.address), self._host.id
+        others = (doc.member(name) for name in doc.spec.preference)
+        places = [
+            (join_address(address), member.id)
+            for member in others
+            if member and member.id and member.reachable and member.id != self._host.id
+            if (address := membership.lines.address(member.name)) is not None
+        ]
+        return (mine, *places)[:MOST_PLACES]
+
+    async def remove(self, session: SessionName, name: str) -> Stamp:
+        """As `MembershipApi.remove`."""
+        membership = self._now.in_session(session)
+        running = self._now.running(membership)
+        if not self._now.may_stamp(membership):
+            return await self._now.pass_on(
+                membership, lambda agent: agent.remove(session, name)
+            )
+        document, host = without_member(running, name), self._host
+        is_host = document.members != running.members
+        if is_host and host.secrets_of == session:
+            # Whoever goes knows what invitations are made of.
+            new = replace(host.secrets, join=join_secret())
+            return await self._now.stamp_with(membership, document, running, new)
+        return await membership.elector.stamp(
+            membership.settled(document), based_on=running.stamp
+        )
+
+    async def leave(self) -> None:
+        """Take this host out of its session; without it there is none."""
+        membership = self._now.membership()
+        if membership is None or membership.is_over:
+            raise no_session(self._host)
+        if self._now.running(membership).spec.host_names == (self._host.name,):
+            await self._stop(membership.name)
+        else:
+            await self.remove(membership.name, self._host.name)
+
+    async def admit(self, session: SessionName, claim: Claim) -> StampedSpec:
+        """Have somebody whose invitation was checked here written into the session.
+
+        Raises:
+            Refused: As `admitted`.
+            Unavailable: Nobody can stamp it now.
+        """
+        membership = self._now.in_session(session)
+        if self._now.may_stamp(membership):
+            return await self.stamp_claim(session, claim)
+        leader = membership.elector.leadership.leader
+        line = membership.lines.line(leader) if leader else None
+        if leader is None or leader == self._host.name or line is None:
+            raise leaderless(membership)
+        request = AdmitRequest(session=session, claim=claim)
+        return await line.admit(request, within=ADMIT_WITHIN)
+
+    async def stamp_claim(self, session: SessionName, claim: Claim) -> StampedSpec:
+        """As `admit`, as the leader or a caretaker; no other may."""
+        membership = self._now.in_session(session)
+        if not self._now.may_stamp(membership):
+            raise leaderless(membership)
+        for _ in range(ADMIT_TRIES):
+            running = self._now.running(membership)
+            document = admitted(running, claim, self._wall.now())
+            if document == running:
+                break
+            try:
+                await membership.elector.stamp(
+                    membership.settled(document), based_on=running.stamp
+                )
+            except Refused:
+                if self._now.running(membership).stamp == running.stamp:
+                    raise
+            else:
+                break
+        return self._now.running(membership)
+
+
+def join_secret() -> str:
+    """Return a new secret of which a session's invitations are made."""
+    return random_secrets.token_urlsafe(JOIN_SECRET_BYTES)
