@@ -30,6 +30,8 @@ STATION: Final = "station"
 ICECAST_PORT: Final = 8000
 SESSION: Final = "jam"
 
+SESSIOND: Final = str(Path(sys.executable).parent / "sessiond")
+
 SOURCE_PASSWORD: Final = "s0urce \"&<'#@^%"
 ADMIN_PASSWORD: Final = "4dmin"
 
@@ -147,7 +149,7 @@ class Jam:
     def operate(self, name: str, *arguments: str) -> Said:
         """Run ``sessiond`` against a host's agent, from outside."""
         where = f"unix:{self.lab.host(name).agent_socket}"
-        argv = (str(Path(sys.executable).parent / "sessiond"), "--agent", where)
+        argv = (SESSIOND, "--agent", where)
         done = subprocess.run(
             (*argv, *arguments),
             capture_output=True,
@@ -156,6 +158,21 @@ class Jam:
             timeout=_COMMAND_WITHIN,
         )
         return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def personally(self, name: str, identity: Path, *arguments: str) -> Said:
+        """Run ``sessiond`` on a host as somebody who is not the owner of its agent.
+
+        Args:
+            name: The host.
+            identity: The person's folder.
+            arguments: Of the command line.
+        """
+        argv = as_person(identity, *arguments)
+        try:
+            said = self.lab.host(name).run(argv, within=_COMMAND_WITHIN)
+        except subprocess.CalledProcessError as e:
+            return Said(code=e.returncode, out=e.stdout, err=e.stderr)
+        return Said(code=0, out=said, err="")
 
     def status(self, name: str | None = None) -> dict[str, Any]:
         """Return ``status --json`` as one host sees it; the first by default."""
@@ -300,6 +317,11 @@ def command_line(pid: int) -> str:
     except OSError:
         return ""
     return raw.replace(b"\0", b" ").decode(errors="replace")
+
+
+def as_person(identity: Path, *arguments: str) -> tuple[str, ...]:
+    """Return a command of somebody who has an identity of their own, and no agent."""
+    return ("env", f"SESSIOND_IDENTITY={identity}", SESSIOND, *arguments)
 
 
 def expected(names: Iterable[str]) -> frozenset[int]:

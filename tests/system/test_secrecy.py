@@ -1,0 +1,123 @@
+"""A whole session, searched for its passwords: they lie in one file of mode 0600."""
+
+import base64
+import html
+import json
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from sessiond.cli.lab import LabHost
+from tests.support.eventually import eventually
+from tests.support.jam import (
+    ADMIN_PASSWORD,
+    SESSION,
+    SOURCE_PASSWORD,
+    Jam,
+)
+from tests.support.written import open_icecast, written
+from tests.system.conftest import Jamming
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+HOSTS = ("alice", "bob")
+MOUNTS = {"/mix.opus": ("*",), "/dj.ogg": ("bob",)}
+OWN_PASSWORD = "0nly /dj.ogg's = %41"
+
+# What an agent may keep in its state folder, by the names of its files.
+SECRET_FILES = ("secrets.", "key.")
+
+
+def disguises(password: str, user: str = "source") -> Iterator[bytes]:
+    """Yield a password as it may stand in a text of one kind or another."""
+    yield password.encode()
+    yield base64.b64encode(f"{user}:{password}".encode())
+    yield quote(password, safe="").encode()
+    yield html.escape(password).encode()
+    yield json.dumps(password)[1:-1].encode()
+    yield repr(password)[1:-1].encode()
+
+
+def needles(jam: Jam) -> frozenset[bytes]:
+    """Return all that must be found nowhere, the studio's secret and keys too."""
+    studio = (jam.lab.folder / "studio.token").read_bytes().strip()
+    passwords = (SOURCE_PASSWORD, OWN_PASSWORD, ADMIN_PASSWORD)
+    found = {one for each in passwords for one in disguises(each)}
+    found |= set(disguises(ADMIN_PASSWORD, "admin"))
+    return frozenset({*found, studio, b"PRIVATE KEY"})
+
+
+def processes(host: LabHost) -> Iterator[tuple[str, bytes]]:
+    """Yield each process's arguments and environment."""
+    for pid in host.processes():
+        for kind in ("cmdline", "environ"):
+            path = Path(f"/proc/{pid}/{kind}")
+            try:
+                yield str(path), path.read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
+
+
+def files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def said(jam: Jam) -> Iterator[tuple[str, bytes]]:
+    """Yield what the command line says of each host, for people and for scripts."""
+    for name in HOSTS:
+        for command in ("status", f"spec {SESSION}", "hosts", "doctor"):
+            for flags in ((), ("--json",)):
+                told = jam.operate(name, *command.split(), *flags)
+                yield f"{name}: {command} {flags}", (told.out + told.err).encode()
+
+
+def hits(
+    found: Mapping[str, bytes], wanted: frozenset[bytes]
+) -> list[tuple[str, bytes]]:
+    return [
+        (where, one)
+        for where, content in found.items()
+        for one in wanted
+        if one in content
+    ]
+
+
+def test_no_password_is_found_outside_its_file(jam_of: Jamming) -> None:
+    jam = jam_of(*HOSTS)
+    jam.start_all()
+    own = {"/dj.ogg": OWN_PASSWORD}
+    file = written(jam, HOSTS, MOUNTS, passwords=own)
+    open_icecast(jam, file, own)
+    created = jam.operate("alice", "create", str(file))
+    assert created.code == 0, created
+    link = jam.operate("alice", "invite", SESSION).out.strip()
+    secret = link.rpartition(".")[2].encode()
+    eventually(lambda: has_password(jam, "bob"), within=10)
+    jam.operate("alice", "handover", SESSION)
+    jam.operate("alice", "gain", SESSION, "/mix.opus", "bob", "-3")
+
+    wanted = needles(jam) | {secret}
+    for host in jam.lab.hosts:
+        assert not hits(dict(processes(host)), wanted)
+    assert not hits(dict(said(jam)), wanted)
+    for name in HOSTS:
+        host = jam.lab.host(name)
+        found = {path: path.read_bytes() for path in files(host.folder)}
+        assert any(path.name == "agent.log" for path in found)
+        assert any(path.parent.name == "log" for path in found)
+        holding = {p for p, text in found.items() if any(n in text for n in wanted)}
+        assert {path.parent for path in holding} == {host.state_dir}, holding
+        assert all(path.name.startswith(SECRET_FILES) for path in holding), holding
+        assert {stat.S_IMODE(path.stat().st_mode) for path in holding} == {0o600}
+        assert stat.S_IMODE(host.state_dir.stat().st_mode) == 0o700
+        # An invitation's secret is made anew from the session's each time.
+        assert not any(secret in text for text in found.values())
+
+
+def has_password(jam: Jam, name: str) -> bool:
+    kept = jam.lab.host(name).state_dir.glob("secrets.*")
+    assert any(b"0urce" in path.read_bytes() for path in kept), name
+    return True
