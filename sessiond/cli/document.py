@@ -4,11 +4,9 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sessiond.core.conditions import Condition
-from sessiond.core.firewall import Firewall
-from sessiond.core.joining import JoinLink
 from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
 from sessiond.core.specwriter import format_spec
@@ -26,6 +24,11 @@ from sessiond.core.status import (
     StripLevel,
 )
 from sessiond.units import HostName
+
+if TYPE_CHECKING:
+    # By name only: what every command imports is quick to import.
+    from sessiond.core.firewall import Firewall
+    from sessiond.core.joining import JoinLink
 
 Document = dict[str, Any]
 
@@ -93,7 +96,7 @@ def spec_document(stamped: StampedSpec) -> Document:
 
 
 def created_document(
-    stamped: StampedSpec, links: Mapping[HostName, JoinLink]
+    stamped: StampedSpec, links: Mapping[HostName, "JoinLink"]
 ) -> Document:
     """Return ``create --json``; `join` is the first of the links, for any host."""
     return {
@@ -105,7 +108,7 @@ def created_document(
     }
 
 
-def invitation_document(link: JoinLink, role: Role) -> Document:
+def invitation_document(link: "JoinLink", role: Role) -> Document:
     """Return ``invite --json``."""
     return {"session": link.session, "role": role, "join": str(link)}
 
@@ -131,7 +134,7 @@ def doctor_document(findings: Iterable[Finding]) -> Document:
     return {"findings": found}
 
 
-def firewall_document(wall: Firewall) -> Document:
+def firewall_document(wall: "Firewall") -> Document:
     """Return ``doctor --firewall --json``; an empty list of addresses means any."""
     openings = [
         {
