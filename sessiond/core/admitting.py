@@ -125,8 +125,8 @@ def _require_own_name(document: StampedSpec, claim: Claim, name: HostName) -> No
         if member.name != name and member.id == claim.id:
             raise Refused(
                 f"This computer belongs to {document.spec.name} as {member.name}.",
-                f"Run `sessiond remove {member.name}` first, or keep that name in "
-                "agent.toml.",
+                f"Run `sessiond remove {document.spec.name} {member.name}` first, or "
+                "keep that name in agent.toml.",
             )
 
 
@@ -143,7 +143,7 @@ def _as_person(document: StampedSpec, claim: Claim) -> StampedSpec:
         raise Refused(
             f"{document.spec.name} has {MOST_PEOPLE} people besides its hosts, and no "
             "room for more.",
-            "Take somebody out with `sessiond remove NAME`.",
+            f"Take somebody out with `sessiond remove {document.spec.name} WHO`.",
         )
     return replace(document, people=(*others, _person(claim)))
 

@@ -127,7 +127,7 @@ def test_a_name_that_another_id_carries_is_refused() -> None:
 def test_one_computer_has_one_name() -> None:
     with pytest.raises(Refused, match="belongs to jam as bob") as refused:
         admitted(document(), claim(DAVE, id=facts(BOB).id), NOW)
-    assert "sessiond remove bob" in refused.value.hint
+    assert "sessiond remove jam bob" in refused.value.hint
 
 
 @pytest.mark.parametrize("name", ["", "Dave", "*", "dave@h:1", "d" * 33, "../x"])

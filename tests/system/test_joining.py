@@ -277,7 +277,8 @@ def test_removal_ends_connections_that_are_open(
     # A host that is removed ends what it runs, and nobody sends it anything more.
     assert jam.operate("alice", "remove", SESSION, "bob").code == 0
     eventually(lambda: not jam.ours_on("bob"), within=15)
-    eventually(lambda: jam.operate("bob", "status").code == 2, within=15)
+    fader = ("gain", SESSION, "/mix.opus", "alice", "-3")
+    assert refuses(jam.operate("bob", *fader), 2, SESSION)
     eventually(lambda: set(members(jam, "alice")) == {"alice"}, within=10)
     seen = len(pictures(watches[stays]))
     eventually(lambda: len(pictures(watches[stays])) > seen, within=10)
