@@ -46,6 +46,7 @@ class JoinPort:
         self._bell = TurnBell(asyncio.get_running_loop())
         self._server: Server | None = None
         self._busy = False
+        self._turn = asyncio.Lock()
 
     @property
     def is_open(self) -> bool:
@@ -64,18 +65,28 @@ class JoinPort:
 
     async def settle(self) -> None:
         """Open or close the port if it should be otherwise."""
-        wanted = bool(self._host.studio) or self._has_session()
-        if not wanted:
-            await self.close()
-        elif self._server is None:
+        if self._host.studio or self._has_session():
             with suppress(Unavailable):
+                await self.require_open()
+        else:
+            await self.close()
+
+    async def require_open(self) -> None:
+        """Have the port open when this returns.
+
+        Raises:
+            Unavailable: Something else listens there.
+        """
+        async with self._turn:
+            if self._server is None:
                 self._server = await self._opened()
 
     async def close(self) -> None:
         """Close the port; closing twice is fine."""
-        server, self._server = self._server, None
-        if server is not None:
-            await server.close()
+        async with self._turn:
+            server, self._server = self._server, None
+            if server is not None:
+                await server.close()
 
     async def _opened(self) -> Server:
         where = _beside(self._host.config.listen)

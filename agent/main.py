@@ -191,12 +191,20 @@ async def _run(
             now=present, roster=roster, icecast=icecast, join=sessions.join
         )
         belonging = Belonging(now=present, wall=wall, stop=operator.stop)
+        join_port = JoinPort(
+            host=host,
+            admission=Admission(host=host, roster=roster, belonging=belonging),
+            has_session=sessions.goes_on,
+            on_fault=_note_fault,
+        )
+        stack.push_async_callback(join_port.close)
         service = Service(
             host=host,
             roster=roster,
             operator=operator,
             belonging=belonging,
             entrance=Entrance(now=present, join=sessions.join, depart=sessions.depart),
+            join_port=join_port,
             publisher=publisher,
             bell=bell,
             membership=sessions.current,
@@ -212,13 +220,6 @@ async def _run(
             join=sessions.join,
             belonging=belonging,
         )
-        join_port = JoinPort(
-            host=host,
-            admission=Admission(host=host, roster=roster, belonging=belonging),
-            has_session=sessions.goes_on,
-            on_fault=_note_fault,
-        )
-        stack.push_async_callback(join_port.close)
         observer = Observer(
             clock=host.clock,
             procs=procs,

@@ -21,8 +21,9 @@ from agent.lines import Lines
 from agent.mount_admin import MountAdmin
 from agent.mount_watch import MountWatch
 from agent.on_air import OnAir
-from agent.records import ROOM, keep_conflict, note_stored, owe_room, remember
+from agent.records import ROOM, SECRETS, keep_conflict, note_stored, owe_room, remember
 from agent.roster import Found, Roster
+from agent.station import remove_station
 from sessiond.core.election import (
     AbilityChanged,
     ElectorConfig,
@@ -372,6 +373,16 @@ class Membership:
         self._given[member] = passwords
         return True
 
+    def _forget_secrets(self) -> None:
+        """Forget what only those may know that take part, once this host does not."""
+        host, doc = self._host, self.elector.leadership.stamped
+        if doc is None or doc.member(host.name) or host.secrets_of != self.name:
+            return
+        host.secrets, host.secrets_of = Secrets(), ""
+        with suppress(SessiondError):
+            host.store.erase(SECRETS)
+        remove_station(host)
+
     def _log_change(self) -> None:
         now = self.elector.leadership
         shown: dict[str, object] = {
@@ -400,6 +411,7 @@ class Membership:
 
     def _elector_changed(self) -> None:
         self._roster.trust.look()
+        self._forget_secrets()
         self._log_change()
         self.on_air.look()
         self._looked()

@@ -355,7 +355,10 @@ class Roster:
     def candidates(self) -> frozenset[Address]:
         """Return every address at which an agent may be."""
         seen = self.discovery.sightings() if self.discovery else ()
+        doc = self._host.document
+        members = doc.members if doc and not doc.stopped else ()
         hints = {s.address for s in seen} | set(self._static) | self._hints
+        hints |= {member.address for member in members if member.address}
         return frozenset(hints - {self._host.address})
 
     def _due(self) -> list[Address]:

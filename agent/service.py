@@ -9,6 +9,7 @@ from agent.belonging import Belonging
 from agent.doctor import look_over
 from agent.entrance import Entrance
 from agent.host import Host, no_session
+from agent.join_port import JoinPort
 from agent.membership import Membership
 from agent.operator import Operator
 from agent.publish import Publisher
@@ -50,6 +51,7 @@ class Service:
         operator: Operator,
         belonging: Belonging,
         entrance: Entrance,
+        join_port: JoinPort,
         publisher: Publisher,
         bell: TurnBell,
         membership: Callable[[], Membership | None],
@@ -60,6 +62,7 @@ class Service:
         self._operator = operator
         self._belonging = belonging
         self._entrance = entrance
+        self._join_port = join_port
         self._publisher = publisher
         self._bell = bell
         self._membership = membership
@@ -189,7 +192,10 @@ class Service:
 
     async def invite(self, session: SessionName | None, role: Role) -> str:
         """As `MembershipApi.invite`."""
-        return await self._belonging.invite(session, role)
+        link = await self._belonging.invite(session, role)
+        # The session may have begun a moment ago.
+        await self._join_port.require_open()
+        return link
 
     async def remove(self, session: SessionName, name: str) -> Stamp:
         """As `MembershipApi.remove`."""

@@ -301,6 +301,12 @@ class Band:
         )
         belonging = Belonging(now=present, wall=wall, stop=operator.stop)
         admission = Admission(host=host, roster=roster, belonging=belonging)
+        join_port = JoinPort(
+            host=host,
+            admission=admission,
+            has_session=sessions.goes_on,
+            on_fault=_raise,
+        )
         agent = Agent(
             host=host,
             jack=jack_server,
@@ -309,12 +315,7 @@ class Band:
             roster=roster,
             trust=trust,
             admission=admission,
-            join_port=JoinPort(
-                host=host,
-                admission=admission,
-                has_session=sessions.goes_on,
-                on_fault=_raise,
-            ),
+            join_port=join_port,
             sessions=sessions,
             operator=operator,
             publisher=publisher,
@@ -327,6 +328,7 @@ class Band:
                 entrance=Entrance(
                     now=present, join=sessions.join, depart=sessions.depart
                 ),
+                join_port=join_port,
                 publisher=publisher,
                 bell=bell,
                 membership=sessions.current,

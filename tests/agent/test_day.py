@@ -36,6 +36,9 @@ def forget_the_dead(agent: Agent) -> None:
 def forget_who_went(agent: Agent) -> None:
     """Have a minute pass for the roster: it forgets, it does not grow."""
     roster = agent.roster
+    agent.trust._met.clear()
+    agent.trust._publish()
+    roster._answered.clear()
     roster._found.clear()
     roster._hints.clear()
     roster._asked.clear()

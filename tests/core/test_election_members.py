@@ -39,14 +39,17 @@ def test_the_stations_host_ranks_last_unless_it_is_preferred() -> None:
     assert preference(wanted) == (ALICE, BOB, CAROL)
 
 
+EVERYONE = frozenset((*NINE, *THREE))
+
+
 def test_voters_change_one_at_a_time_and_only_as_members_come_and_go() -> None:
     document = replace(stamped(*NINE), voters=(*NINE[:6], ALICE))
-    dropped = next_voters(document)
+    dropped = next_voters(document, EVERYONE)
     assert dropped == NINE[:6]
-    added = next_voters(replace(document, voters=dropped))
+    added = next_voters(replace(document, voters=dropped), EVERYONE)
     assert added == NINE[:7]
-    assert next_voters(replace(document, voters=added)) == added
-    assert next_voters(replace(document, voters=NINE[2:])) == NINE[2:]
+    assert next_voters(replace(document, voters=added), EVERYONE) == added
+    assert next_voters(replace(document, voters=NINE[2:]), EVERYONE) == NINE[2:]
 
 
 def waiting_for(document: StampedSpec, *names: HostName) -> StampedSpec:
@@ -64,23 +67,29 @@ def test_who_has_not_joined_does_not_vote() -> None:
 
 def test_who_joins_votes_with_the_next_stamp() -> None:
     begun = replace(waiting_for(stamped(*THREE), BOB, CAROL), voters=(ALICE,))
-    assert next_voters(begun) == (ALICE,)
+    assert next_voters(begun, EVERYONE) == (ALICE,)
     joined = replace(stamped(*THREE), voters=(ALICE,))
-    assert next_voters(waiting_for(joined, CAROL)) == (ALICE, BOB)
-    assert next_voters(waiting_for(joined, BOB)) == (ALICE, CAROL)
-    assert next_voters(joined) == (ALICE, BOB)
+    assert next_voters(waiting_for(joined, CAROL), EVERYONE) == (ALICE, BOB)
+    assert next_voters(waiting_for(joined, BOB), EVERYONE) == (ALICE, CAROL)
+    assert next_voters(joined, EVERYONE) == (ALICE, BOB)
+
+
+def test_who_does_not_answer_the_leader_gets_no_vote_yet() -> None:
+    document = replace(stamped(*THREE), voters=(ALICE,))
+    assert next_voters(document, frozenset()) == (ALICE,)
+    assert next_voters(document, frozenset({CAROL})) == (ALICE, CAROL)
 
 
 def test_a_voter_whose_place_is_empty_again_votes_no_more() -> None:
     document = waiting_for(stamped(*THREE), BOB)
-    assert next_voters(document) == (ALICE, CAROL)
+    assert next_voters(document, EVERYONE) == (ALICE, CAROL)
 
 
 def test_the_last_voter_goes_only_once_there_is_another() -> None:
     document = replace(stamped(BOB), voters=(ALICE,))
-    assert next_voters(waiting_for(document, BOB)) == (ALICE,)
-    assert next_voters(document) == (ALICE, BOB)
-    assert next_voters(replace(document, voters=(ALICE, BOB))) == (BOB,)
+    assert next_voters(waiting_for(document, BOB), EVERYONE) == (ALICE,)
+    assert next_voters(document, EVERYONE) == (ALICE, BOB)
+    assert next_voters(replace(document, voters=(ALICE, BOB)), EVERYONE) == (BOB,)
 
 
 def test_nobody_waits_for_a_host_that_has_not_joined() -> None:

@@ -1,6 +1,7 @@
 """Who belongs, who votes, who was heard, and who ranks before whom."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from itertools import islice
 from typing import Final
 
 from sessiond.core.election.messages import MemberSeen, Presence
@@ -78,21 +79,28 @@ def first_voters(document: StampedSpec) -> tuple[HostName, ...]:
     return _joined(document)[:MOST_VOTERS]
 
 
-def next_voters(document: StampedSpec) -> tuple[HostName, ...]:
+def next_voters(
+    document: StampedSpec, present: Container[HostName]
+) -> tuple[HostName, ...]:
     """Return the voters one change nearer to what they should be.
 
     Voters are sticky: they change only when a voter is no member any more, or when
     there is room for a member that has joined. The last voter stays until there is
     another: a document without voters could never change again.
+
+    Args:
+        document: The running one.
+        present: Who answers the leader now: another's vote would only cost it the
+            majority that it has.
     """
     voters = document.voters
     for name in voters:
         if not has_joined(document, name) and len(voters) > 1:
             return tuple(voter for voter in voters if voter != name)
-    for name in _joined(document):
-        if name not in voters and len(voters) < MOST_VOTERS:
-            return (*voters, name)
-    return voters
+    if len(voters) >= MOST_VOTERS:
+        return voters
+    new = (n for n in _joined(document) if n not in voters and n in present)
+    return (*voters, *islice(new, 1))
 
 
 def majority(document: StampedSpec) -> int:

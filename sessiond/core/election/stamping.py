@@ -194,8 +194,10 @@ def _everybody(
 def confirm(state: ElectionState, mode: Leading, now: Seconds) -> Outcome:
     """Confirm what a majority has stored, then change the next voter if one is due."""
     document = state.persisted.stamped
-    if document is None or not state.pending:
+    if document is None:
         return state, ()
+    if not state.pending:
+        return change_voter(state, mode, now)
     done = tuple(p for p in state.pending if _stored(state, document, p.stamp))
     if not done:
         return state, ()
@@ -236,7 +238,9 @@ def change_voter(state: ElectionState, mode: Leading, now: Seconds) -> Outcome:
     document = state.persisted.stamped
     if document is None or document.stopped or mode.confirmed != document.stamp:
         return state, ()
-    voters = next_voters(document)
+    late = now - timers(state).suspect
+    present = {state.me, *(name for name, at in mode.acked.items() if at > late)}
+    voters = next_voters(document, present)
     if voters == document.voters:
         return state, ()
     return stamp(state, document, document, None, now, voters)

@@ -1,0 +1,482 @@
+"""Joining by a link alone: agents of no studio, out of multicast's reach."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from agent.belonging import INVITED_FOR
+from sessiond.core.conditions import Reason
+from sessiond.core.joining import JoinLink, Token, join_address, parse_link
+from sessiond.core.proofs import Purpose, proof
+from sessiond.core.roles import Role
+from sessiond.core.spec import SessionSpec
+from sessiond.core.stamped import Secrets, StampedSpec
+from sessiond.core.status import SessionStatus
+from sessiond.core.tries import TRIES_EACH
+from sessiond.errors import Refused, Unavailable
+from sessiond.units import Address, HostId, HostName, Seconds, SessionName
+from sessiond.wire.client import AgentClient
+from sessiond.wire.identity import Identity, der_of, make_identity
+from sessiond.wire.join_client import JoinClient
+from sessiond.wire.join_messages import GreetRequest, JoinRequest
+from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
+from tests.core.examples import ALICE, BOB, CAROL, TRIO
+from tests.support.eventually import aeventually
+from tests.support.fakes import FakeClock
+from tests.support.identities import identity_of
+
+WITHIN = Seconds(5.0)
+
+
+async def loner(opened: Band, name: str) -> Agent:
+    """Start an agent that knows of nobody."""
+    return await opened.add(name, studio=b"", seen=False)
+
+
+async def begun(opened: Band, spec: SessionSpec | None = None) -> Agent:
+    """Return alice in a session of her own that names others, too."""
+    alice = await loner(opened, "alice")
+    await alice.service.create(spec or jam(), Secrets(source="hackme"))
+    await aeventually(lambda: alice.leads, within=SOON)
+    return alice
+
+
+async def joined(*agents: Agent) -> None:
+    """Return once all agree on a session in which all of them are."""
+
+    def agree() -> bool:
+        docs = [a.document for a in agents if a.host.document]
+        names = {a.host.name for a in agents}
+        return (
+            len(docs) == len(agents)
+            and len({d.stamp for d in docs}) == 1
+            and names <= set(docs[0].voters)
+            and sum(a.leads for a in agents) == 1
+        )
+
+    await aeventually(
+        lambda: agree() and all(a.is_settled() for a in agents), within=SOON
+    )
+
+
+async def duo(opened: Band, spec: SessionSpec | None = None) -> tuple[Agent, Agent]:
+    """Return alice, who leads, and bob, who has joined her."""
+    alice = await begun(opened, spec)
+    bob = await loner(opened, "bob")
+    await bob.service.join(await alice.service.invite(None, Role.HOST))
+    await joined(alice, bob)
+    return alice, bob
+
+
+async def asked(
+    link: JoinLink,
+    who: Identity,
+    name: str,
+    *,
+    address: Address | None = None,
+    key: bytes | None = None,
+    times: int = 1,
+) -> StampedSpec:
+    """Join as whoever asks at the first of a link's places."""
+    where, host = link.places[0]
+    async with await JoinClient.open(where, host, within=WITHIN) as door:
+        greeted = await door.greet(
+            GreetRequest(nonce=secrets.token_bytes(16)), within=WITHIN
+        )
+        shown = proof(
+            key or link.token.key,
+            Purpose.JOIN,
+            der_of(door.certificate),
+            der_of(who.certificate),
+            greeted.nonce,
+        )
+        request = JoinRequest(
+            session=link.session,
+            token_id=link.token.id,
+            certificate=who.certificate,
+            name=name,
+            address=address,
+            nonce=greeted.nonce,
+            proof=shown,
+        )
+        for _ in range(times):
+            reply = await door.join(request, within=WITHIN)
+        return reply.stamped
+
+
+# Coming in
+
+
+async def test_a_link_is_all_that_a_host_needs() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        await aeventually(lambda: "link-alice" in bob.host.lifecycles, within=SOON)
+        await aeventually(lambda: "link-bob" in alice.host.lifecycles, within=SOON)
+        assert {m.name: m.id for m in bob.document.members} == {
+            ALICE: alice.host.id,
+            BOB: bob.host.id,
+        }
+        await aeventually(
+            lambda: set(alice.document.voters) == {ALICE, BOB}, within=SOON
+        )
+
+
+async def test_a_host_that_no_file_names_is_appended_as_a_revision() -> None:
+    async with band() as opened:
+        alice = await begun(opened, jam(ALICE))
+        before = alice.document.stamp
+        bob = await loner(opened, "bob")
+        doc = await bob.service.join(await alice.service.invite(JAM, Role.HOST))
+        assert doc.spec.host_names == (ALICE, BOB)
+        assert doc.stamp > before
+        await joined(alice, bob)
+
+
+async def test_who_joined_is_given_what_it_needs_to_broadcast() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened, show())
+        await aeventually(lambda: bob.host.secrets == alice.host.secrets, within=SOON)
+        assert bob.host.secrets.source == "hackme"
+
+
+async def test_whoever_is_no_leader_lets_in_as_well() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened, jam(*TRIO))
+        await aeventually(lambda: bool(bob.host.secrets.join), within=SOON)
+        leader, other = (alice, bob) if alice.leads else (bob, alice)
+        link = await other.service.invite(JAM, Role.HOST)
+        assert parse_link(link).places[0] == (
+            join_address(other.address),
+            other.host.id,
+        )
+        assert parse_link(link).places[1][1] == leader.host.id
+        carol = await loner(opened, "carol")
+        await carol.service.join(link)
+        await joined(alice, bob, carol)
+
+
+async def test_joins_survive_who_began_the_session() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened, jam(*TRIO))
+        carol = await loner(opened, "carol")
+        await carol.service.join(await alice.service.invite(JAM, Role.HOST))
+        await joined(alice, bob, carol)
+        others = (bob, carol)
+        for one in others:
+            await aeventually(lambda: bool(one.host.secrets.join), within=SOON)  # noqa: B023
+        link = await alice.service.invite(JAM, Role.HOST)
+        assert len(parse_link(link).places) == len(TRIO)
+        await opened.crash(alice)
+        await aeventually(lambda: any(one.leads for one in others), within=SOON)
+        dave = await loner(opened, "dave")
+        await dave.service.join(link)
+        await joined(bob, carol, dave)
+
+
+async def test_who_is_in_a_session_already_joins_no_other() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        link = await alice.service.invite(None, Role.HOST)
+        with pytest.raises(Refused, match="is in the session jam already"):
+            await bob.service.join(link)
+
+
+async def test_a_new_session_of_an_old_name_can_be_joined() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        await alice.service.stop(JAM)
+        await aeventually(lambda: bob.document.stopped, within=SOON)
+        dora = await loner(opened, "dora")
+        await dora.service.create(jam(HostName("dora"), BOB), Secrets())
+        await bob.service.join(await dora.service.invite(None, Role.HOST))
+        await joined(dora, bob)
+
+
+# Who does not come in
+
+
+@pytest.mark.parametrize("name", ["bob", "carol"])
+async def test_a_link_lets_one_in_and_nobody_else(name: str) -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        link = await alice.service.invite(None, Role.HOST)
+        bob = await loner(opened, "bob")
+        await bob.service.join(link)
+        other = await loner(opened, name)
+        with pytest.raises(Refused, match="used already"):
+            await other.service.join(link)
+        assert other.host.document is None
+        assert other.sessions.current() is None
+
+
+async def test_an_answer_that_was_lost_can_be_asked_for_again() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        bob = identity_of("bob")
+        once = await asked(link, bob, "bob", address=Address("127.0.0.1:9"))
+        again = await asked(link, bob, "bob", address=Address("127.0.0.1:9"))
+        assert again.member(BOB) == once.member(BOB)
+
+
+async def test_what_was_overheard_is_of_no_use() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        link = parse_link(await alice.service.invite(None, Role.VIEWER))
+        with pytest.raises(Refused, match="came twice"):
+            await asked(link, identity_of("vera"), "Vera", times=2)
+
+
+async def test_a_wrong_secret_is_refused_five_times_and_then_burns_the_link() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        before = alice.document.stamp
+        for _ in range(TRIES_EACH):
+            with pytest.raises(Refused, match="secret in the join link is wrong"):
+                await asked(link, identity_of("eve"), "bob", key=b"guess")
+        with pytest.raises(Refused, match="burnt"):
+            await asked(link, identity_of("bob"), "bob")
+        assert alice.document.stamp == before
+
+
+async def test_too_many_wrong_secrets_from_one_address_have_to_wait() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        for _ in range(4):
+            link = parse_link(await alice.service.invite(None, Role.HOST))
+            for _ in range(TRIES_EACH):
+                with pytest.raises(Refused):
+                    await asked(link, identity_of("eve"), "bob", key=b"guess")
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        with pytest.raises(Unavailable, match="Too many wrong tries"):
+            await asked(link, identity_of("bob"), "bob")
+
+
+async def test_an_expired_link_is_refused() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        wall = FakeClock(alice.service._belonging._wall.now() - INVITED_FOR - 1)
+        present = alice.service._belonging._wall
+        alice.service._belonging._wall = wall
+        link = await alice.service.invite(None, Role.HOST)
+        alice.service._belonging._wall = present
+        bob = await loner(opened, "bob")
+        with pytest.raises(Refused, match="expired"):
+            await bob.service.join(link)
+
+
+async def test_another_computer_at_the_links_address_is_told_nothing() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        ((where, _),) = link.places
+        wrong = replace(link, places=((where, HostId("e" * 32)),))
+        bob = await loner(opened, "bob")
+        with pytest.raises(Refused, match="Another computer answers"):
+            await bob.service.join(str(wrong))
+        # The right place after it is asked all the same.
+        both = replace(link, places=(*wrong.places, *link.places))
+        await bob.service.join(str(both))
+
+
+async def test_nobody_at_a_links_addresses_is_unavailable() -> None:
+    async with band() as opened:
+        bob = await loner(opened, "bob")
+        token = Token.parse(f"h{'f' * 8}{'0' * 16}.{'A' * 22}")
+        nowhere = JoinLink(JAM, ((Address("127.0.0.1:1"), HostId("e" * 32)),), token)
+        with pytest.raises(Unavailable, match="Nothing answers"):
+            await bob.service.join(str(nowhere))
+
+
+async def test_a_link_of_another_session_is_refused() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        bob = await loner(opened, "bob")
+        with pytest.raises(Refused, match="does not answer for the session other"):
+            await bob.service.join(str(replace(link, session=SessionName("other"))))
+
+
+async def test_a_second_computer_of_a_name_is_refused() -> None:
+    async with band() as opened:
+        alice, _ = await duo(opened)
+        link = await alice.service.invite(None, Role.HOST)
+        impostor = await loner(opened, "bob")
+        with pytest.raises(Refused, match="Another computer is bob"):
+            await impostor.service.join(link)
+
+
+async def test_a_known_id_with_another_certificate_is_refused() -> None:
+    """One key can sign two certificates; the one that is pinned stays."""
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        again = make_identity("x")
+        with pytest.raises(Refused):
+            await asked(link, again, "bob", address=bob.address)
+        assert alice.document.member(BOB) == bob.document.member(BOB)
+
+
+async def test_a_persons_link_is_not_for_a_host() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        bob = await loner(opened, "bob")
+        for role in (Role.OPERATOR, Role.VIEWER):
+            link = await alice.service.invite(None, role)
+            with pytest.raises(Refused, match=f"to join as {role}"):
+                await bob.service.join(link)
+
+
+@pytest.mark.parametrize("role", [Role.LOCAL, Role.ACQUAINTANCE])
+async def test_nobody_is_invited_to_be_what_only_a_computer_is(role: Role) -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        with pytest.raises(Refused, match="Nobody can be invited"):
+            await alice.service.invite(None, role)
+
+
+async def test_a_host_without_a_session_invites_nobody_and_has_no_join_port() -> None:
+    async with band() as opened:
+        alice = await loner(opened, "alice")
+        with pytest.raises(Refused):
+            await alice.service.invite(None, Role.HOST)
+        assert not alice.join_port.is_open
+        await alice.service.create(jam(ALICE), Secrets())
+        await aeventually(lambda: alice.join_port.is_open, within=SOON)
+        await alice.service.stop(JAM)
+        await aeventually(lambda: not alice.join_port.is_open, within=SOON)
+
+
+async def test_a_host_of_no_studio_accepts_no_session_from_the_network() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        bob = await opened.add("bob", studio=b"")
+        other = await opened.add("carol", studio=b"of quite another studio")
+        doc = await alice.service.create(jam(*TRIO), Secrets())
+        assert [m.id for m in doc.members] == [alice.host.id, None, None]
+        await alice.roster.ask_all((bob.address, other.address))
+        assert alice.roster.named(BOB) == alice.roster.named(CAROL) == ()
+        assert bob.host.document is other.host.document is None
+
+
+# People
+
+
+async def last_of(pictures: AsyncIterator[SessionStatus]) -> None:
+    async for _ in pictures:
+        pass
+
+
+async def test_people_join_and_may_do_what_their_link_says() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        for name, role in (("Vera", Role.VIEWER), ("Olga", Role.OPERATOR)):
+            who = identity_of(name)
+            link = parse_link(await alice.service.invite(None, role))
+            doc = await asked(link, who, name)
+            assert (name, role) in [(p.label, p.role) for p in doc.people]
+            async with AgentClient(
+                alice.address, pinned=alice.host.identity.certificate, identity=who
+            ) as line:
+                assert (await line.status(None)).session == JAM
+                if role is Role.VIEWER:
+                    with pytest.raises(Refused, match="not for the role viewer"):
+                        await line.stop(JAM)
+                else:
+                    assert await line.invite(None, Role.VIEWER)
+
+
+async def test_a_person_who_was_removed_is_a_stranger_at_once() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        vera = identity_of("Vera")
+        link = parse_link(await alice.service.invite(None, Role.VIEWER))
+        await asked(link, vera, "Vera")
+        async with AgentClient(
+            alice.address, pinned=alice.host.identity.certificate, identity=vera
+        ) as line:
+            pictures = line.watch(None)
+            await anext(pictures)
+            before = alice.host.secrets
+            await alice.service.remove(JAM, "Vera")
+            assert alice.host.secrets == before
+            with pytest.raises(Refused, match="does not know who calls"):
+                await last_of(pictures)
+            with pytest.raises(Refused, match="does not know who calls"):
+                await line.status(None)
+
+
+# Going
+
+
+async def test_a_removed_host_ends_its_part_and_the_others_keep_theirs() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened, show())
+        await aeventually(lambda: bool(bob.host.secrets.join), within=SOON)
+        link = await alice.service.invite(None, Role.HOST)
+        known = bob.host.secrets.join
+        stamp = await alice.service.remove(JAM, "bob")
+        assert alice.document.stamp >= stamp
+        assert alice.document.spec.host_names == (ALICE,)
+        await aeventually(
+            lambda: not bob.host.lifecycles and bob.host.settled, within=SOON
+        )
+        assert bob.host.secrets == Secrets()
+        assert alice.host.secrets.join != known, "it knew how to make invitations"
+        with pytest.raises(Refused, match="secret in the join link is wrong"):
+            await bob.service.join(link)
+        await bob.service.join(await alice.service.invite(None, Role.HOST))
+        await joined(alice, bob)
+
+
+async def test_a_host_that_was_removed_while_it_was_away_is_shut_out() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        carol = await loner(opened, "carol")
+        await carol.service.join(await alice.service.invite(None, Role.HOST))
+        await joined(alice, bob, carol)
+        await aeventually(lambda: len(alice.document.voters) == 3, within=SOON)
+        leader, gone = (alice, bob) if alice.leads else (bob, alice)
+        await opened.end(gone)
+        await leader.service.remove(JAM, gone.host.name)
+        back = await opened.restart(gone)
+        await aeventually(
+            lambda: Reason.NOT_A_MEMBER in {c.reason for c in back.host.conditions},
+            within=2 * SOON,
+        )
+        await back.service.leave()
+        assert not back.host.lifecycles
+
+
+async def test_whoever_leaves_can_come_back_with_a_new_link() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        await bob.service.leave()
+        await aeventually(
+            lambda: alice.document.spec.host_names == (ALICE,), within=SOON
+        )
+        assert bob.host.document is None
+        await bob.service.join(await alice.service.invite(None, Role.HOST))
+        await joined(alice, bob)
+
+
+async def test_nobody_of_that_name_and_the_last_host_can_not_be_removed() -> None:
+    async with band() as opened:
+        alice = await begun(opened, jam(ALICE))
+        with pytest.raises(Refused, match="Nobody called dave"):
+            await alice.service.remove(JAM, "dave")
+        with pytest.raises(Refused, match="the last host"):
+            await alice.service.remove(JAM, "alice")
+
+
+async def test_a_follower_passes_a_removal_on() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened, jam(*TRIO))
+        other = bob if alice.leads else alice
+        await other.service.remove(JAM, "carol")
+        await aeventually(
+            lambda: alice.document.spec.host_names == (ALICE, BOB), within=SOON
+        )
