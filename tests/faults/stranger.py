@@ -2,6 +2,9 @@
 
     python -m tests.faults.stranger HOST:PORT ATTACK [SECONDS]
 
+The port is where members are answered, and where nobody gets through the handshake
+whom the agent does not know; strangers are heard out at the join port, one above.
+
 One JSON line on stdout tells how the attack was met: how many connections or calls, and
 how many of them were taken for good ones. The asker looks at what it did to the agent.
 """
@@ -24,16 +27,31 @@ from typing import Final
 import grpc
 
 from sessiond.core.election import DocumentOffer, Hello, Presence
+from sessiond.core.joining import join_address
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Stamp
-from sessiond.core.status import HostSighting
 from sessiond.errors import SessiondError, Unavailable
-from sessiond.units import Address, HostId, HostName, Seconds, SessionName, Term
+from sessiond.units import (
+    Address,
+    Certificate,
+    HostId,
+    HostName,
+    Seconds,
+    SessionName,
+    Term,
+)
+from sessiond.wire import join_methods
+from sessiond.wire.address import parse_address
+from sessiond.wire.channel import open_channel
 from sessiond.wire.client import AgentClient
 from sessiond.wire.convert import encode, to_wire
+from sessiond.wire.identity import make_identity
+from sessiond.wire.join_client import JoinClient
+from sessiond.wire.join_messages import AcquaintRequest, GreetRequest
 from sessiond.wire.messages import CreateRequest
 from sessiond.wire.peer_client import PeerClient
-from sessiond.wire.peer_messages import HelloRequest, PeerEnvelope
+from sessiond.wire.peer_messages import PeerEnvelope
+from sessiond.wire.server import MOST_STRANGERS_FROM_ONE
 from tests.sim.documents import document
 from tests.support.eventually import eventually
 from tests.support.frames import (
@@ -47,37 +65,55 @@ from tests.support.frames import (
     SETTINGS,
     call,
     dial,
+    dial_secure,
     frame,
     is_open,
     literal,
     message,
 )
 
-HELLO: Final = "/sessiond.v1.PeerService/Hello"
-TELL: Final = "/sessiond.v1.PeerService/Tell"
+GREET: Final = join_methods.GREET.path
+UNPROVEN: Final = (join_methods.ACQUAINT.path, join_methods.JOIN.path)
+CREATE: Final = "/sessiond.v1.AgentService/Create"
 
 CONNECTIONS: Final = 1000
 HELLOS: Final = 10_000
 ABREAST: Final = 64
+GUESSES: Final = 40
 
 WITHIN: Final = Seconds(5.0)
 MALLORY: Final = HostName("mallory")
 HER_ID: Final = HostId("e" * 32)
+HERSELF: Final = make_identity(MALLORY)
+NONCE: Final = bytes(16)
 JAM: Final = SessionName("jam")
 
 Report = Mapping[str, int]
+Dial = Callable[[str, bytes], socket.socket]
 
 # --- by hand ----------------------------------------------------------------------
 
 
+def door(where: str) -> Address:
+    """Return the join port of an agent."""
+    return join_address(Address(where))
+
+
+def as_mallory(where: str, first: bytes = b"") -> socket.socket:
+    """Open a connection that is encrypted, as somebody whom nobody knows."""
+    return dial_secure(where, HERSELF, first)
+
+
 @contextmanager
-def lines(where: str, number: int, first: bytes = b"") -> Iterator[list[socket.socket]]:
+def lines(
+    where: str, number: int, first: bytes = b"", opens: Dial = dial
+) -> Iterator[list[socket.socket]]:
     """Open many connections that all say the same; those refused are left out."""
     with ExitStack() as stack:
         opened = []
         for _ in range(number):
             with suppress(OSError):
-                opened.append(stack.enter_context(dial(where, first)))
+                opened.append(stack.enter_context(opens(where, first)))
         yield opened
 
 
@@ -92,21 +128,23 @@ def say(line: socket.socket, words: bytes) -> bool:
 
 
 def garbage(where: str) -> Report:
-    """Say what is no HTTP/2 at all, in many ways."""
+    """Say what is no TLS at all, in many ways, at both ports."""
     chance = random.Random(22)  # noqa: S311  no secret
     words = [chance.randbytes(chance.randint(1, 20_000)) for _ in range(100)]
     words += [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00"]
     words += [PREFACE + chance.randbytes(5000) for _ in range(50)]
     words += [GREETING + chance.randbytes(5000) for _ in range(50)]
-    return many(where, words)
+    first, second = many(where, words), many(door(where), words)
+    return {key: first[key] + second[key] for key in first}
 
 
 def frames(where: str) -> Report:
-    """Say what is HTTP/2, and what nobody would say."""
+    """Say what is HTTP/2, and what nobody would say, where strangers are heard."""
     endless = b"".join(literal("x-header", "v" * 100) for _ in range(150))
-    block = literal(":path", TELL)
+    block = literal(":path", GREET)
     resets = b"".join(
-        call(TELL, n) + frame(RESET, n, struct.pack(">I", 8)) for n in range(1, 6000, 2)
+        call(GREET, n) + frame(RESET, n, struct.pack(">I", 8))
+        for n in range(1, 6000, 2)
     )
     words = [
         GREETING + b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + b"x" * 65536,
@@ -116,28 +154,38 @@ def frames(where: str) -> Report:
         GREETING + frame(HEADERS, 1, block) + frame(CONTINUATION, 1, endless) * 500,
         GREETING + frame(HEADERS, 0, block, flags=4),
         GREETING + resets,
-        GREETING + call(TELL, 1) + message(b"\xff" * 1000, 1),
-        GREETING + call(TELL, 1) + message(b"x" * (2 << 20), 1),
-        GREETING + call("/sessiond.v1.PeerService/Nothing", 1) + message(b"", 1),
+        GREETING + call(GREET, 1) + message(b"\xff" * 1000, 1),
+        GREETING + call(GREET, 1) + message(b"x" * (2 << 20), 1),
+        GREETING + call("/sessiond.v1.JoinService/Nothing", 1) + message(b"", 1),
         GREETING + call("/" + "x" * 120, 1) + message(b"", 1),
     ]
-    return many(where, words)
+    return many(door(where), words, as_mallory)
 
 
-def many(where: str, words: Sequence[bytes]) -> Report:
+def unlisted(where: str) -> Report:
+    """Say what a member would, in the name of somebody who is none."""
+    words = [GREETING + call(path, 1) + message(b"", 1) for path in (CREATE, GREET)]
+    return many(where, words * 20, as_mallory)
+
+
+def many(where: str, words: Sequence[bytes], opens: Dial = dial) -> Report:
     """Say each of these on a connection of its own."""
     heard = 0
     for each in words:
-        with suppress(OSError), dial(where) as line:
+        with suppress(OSError), opens(where, b"") as line:
             heard += say(line, each)
     return {"tried": len(words), "heard": heard}
 
 
 def idle(
-    where: str, first: bytes = b"", during: float = 7.0, number: int = CONNECTIONS
+    where: str,
+    first: bytes = b"",
+    during: float = 7.0,
+    number: int = CONNECTIONS,
+    opens: Dial = dial,
 ) -> Report:
     """Open a thousand connections and say no more."""
-    with lines(where, number, first) as opened:
+    with lines(where, number, first, opens) as opened:
         until = time.monotonic() + during
         eventually(lambda: time.monotonic() >= until, within=during + 5.0)
         kept = sum(map(is_open, opened))
@@ -145,18 +193,26 @@ def idle(
 
 
 def half_open(where: str) -> Report:
-    """Begin calls on many connections and never say what they are about."""
-    calls = b"".join(call(TELL, n) for n in range(1, 128, 2))
-    return idle(where, GREETING + calls, during=2.0, number=CONNECTIONS // 5)
+    """Begin greetings on many connections and never say what they are about."""
+    calls = b"".join(call(GREET, n) for n in range(1, 128, 2))
+    words, number = GREETING + calls, CONNECTIONS // 5
+    return idle(door(where), words, during=2.0, number=number, opens=as_mallory)
+
+
+def polite(where: str) -> Report:
+    """Open a thousand good connections to the join port, and ask for nothing."""
+    return idle(door(where), POLITE, during=2.0, opens=as_mallory)
 
 
 # --- in the protocol's own words ----------------------------------------------------
 
 
-async def counted(calls: Sequence[Callable[[], Awaitable[object]]]) -> Counter[str]:
+async def counted(
+    calls: Sequence[Callable[[], Awaitable[object]]], abreast: int = ABREAST
+) -> Counter[str]:
     """Make calls, some abreast, and count how they end."""
     ends: Counter[str] = Counter()
-    places = asyncio.Semaphore(ABREAST)
+    places = asyncio.Semaphore(abreast)
 
     async def one(made: Callable[[], Awaitable[object]]) -> None:
         async with places:
@@ -174,24 +230,38 @@ async def counted(calls: Sequence[Callable[[], Awaitable[object]]]) -> Counter[s
 
 
 async def hellos(where: str) -> Report:
-    """Say hello as thousands of agents that are nowhere."""
-    line = PeerClient(where)
+    """Greet as thousands of agents that are nowhere."""
 
-    def sender(number: int) -> HelloRequest:
+    def greeting(number: int) -> GreetRequest:
         address = f"10.{66 + number // 65536}.{number // 256 % 256}.{number % 256}:7700"
-        sighting = HostSighting(
-            name=HostName(f"h{number}"),
-            id=HostId(f"{number:032x}"),
-            address=Address(address),
-        )
-        return HelloRequest(sender=sighting)
+        return GreetRequest(nonce=number.to_bytes(16, "big"), address=Address(address))
 
-    try:
-        return await counted(
-            [partial(line.hello, sender(n), within=WITHIN) for n in range(HELLOS)]
-        )
-    finally:
-        await line.close()
+    async with await JoinClient.open(door(where), None, within=WITHIN) as line:
+        greetings = [
+            partial(line.greet, greeting(n), within=WITHIN) for n in range(HELLOS)
+        ]
+        return await counted(greetings, MOST_STRANGERS_FROM_ONE)
+
+
+async def guesses(where: str) -> Report:
+    """Say to be of the agent's studio, with proofs that are none."""
+    async with await JoinClient.open(door(where), None, within=WITHIN) as line:
+
+        async def guess(number: int) -> None:
+            greeted = await line.greet(GreetRequest(nonce=NONCE), within=WITHIN)
+            proof = number.to_bytes(32, "big")
+            request = AcquaintRequest(
+                certificate=HERSELF.certificate, nonce=greeted.nonce, proof=proof
+            )
+            await line.acquaint(request, within=WITHIN)
+
+        return await counted([partial(guess, n) for n in range(GUESSES)], 1)
+
+
+async def shown_at(where: str) -> Certificate:
+    """Return what an agent shows to everybody."""
+    async with await JoinClient.open(door(where), None, within=WITHIN) as line:
+        return line.certificate
 
 
 async def lists(where: str) -> Report:
@@ -210,13 +280,14 @@ async def lists(where: str) -> Report:
         b"\x0a\xff\xff\xff\xff\x0f",
         b"\x0b" * 100_000,
     ]
-    async with grpc.aio.insecure_channel(where) as channel:
+    pinned = await shown_at(where)
+    async with open_channel(parse_address(door(where)), pinned=pinned) as channel:
         calls: list[Callable[[], Awaitable[object]]] = [
             partial(_raw, channel, path, content)
-            for path in (TELL, HELLO)
+            for path in UNPROVEN
             for content in contents
         ]
-        return await counted(calls[:-1])
+        return await counted(calls)
 
 
 async def _raw(channel: grpc.aio.Channel, path: str, content: bytes) -> None:
@@ -225,7 +296,8 @@ async def _raw(channel: grpc.aio.Channel, path: str, content: bytes) -> None:
 
 async def requests(where: str) -> Report:
     """Ask for what only a member, or nobody, may have."""
-    line = PeerClient(where)
+    pinned = await shown_at(where)
+    line = PeerClient(where, pinned=pinned, identity=HERSELF)
     offered = document((MALLORY, HostName("bob")), mounts=False)
     endless = document(tuple(HostName(f"h{n}") for n in range(3000)), mounts=False)
     alice = HostName("alice")
@@ -241,7 +313,9 @@ async def requests(where: str) -> Report:
         return replace(envelope, messages=(told,))
 
     tellings = [envelope, offer(offered), offer(endless), offer(impossible)]
-    async with AgentClient(where, within=WITHIN) as agent:
+    async with AgentClient(
+        where, within=WITHIN, pinned=pinned, identity=HERSELF
+    ) as agent:
         people: list[Callable[[], Awaitable[object]]] = [
             partial(agent.stop, JAM),
             partial(agent.spec, JAM),
@@ -250,7 +324,7 @@ async def requests(where: str) -> Report:
             partial(agent.leave),
             partial(agent.create, endless.spec, Secrets()),
             partial(agent.create, impossible.spec, Secrets()),
-            partial(_create_raw, where, impossible.spec),
+            partial(_create_raw, where, pinned, impossible.spec),
         ]
         peers: list[Callable[[], Awaitable[object]]] = [
             *(partial(line.tell, each, within=WITHIN) for each in tellings),
@@ -264,10 +338,11 @@ async def requests(where: str) -> Report:
             await line.close()
 
 
-async def _create_raw(where: str, spec: SessionSpec) -> None:
+async def _create_raw(where: str, pinned: Certificate, spec: SessionSpec) -> None:
     content = encode(CreateRequest(spec=spec, secrets=Secrets()))
-    async with grpc.aio.insecure_channel(where) as channel:
-        create = channel.unary_unary("/sessiond.v1.AgentService/Create", bytes, bytes)
+    address = parse_address(where)
+    async with open_channel(address, pinned=pinned, identity=HERSELF) as channel:
+        create = channel.unary_unary(CREATE, bytes, bytes)
         try:
             await create(content.replace(b"jam", b"j\x1bm"), timeout=WITHIN)
         except grpc.aio.AioRpcError as e:
@@ -279,13 +354,14 @@ BY_HAND: Final[Mapping[str, Callable[[str], Report]]] = MappingProxyType(
         "garbage": garbage,
         "frames": frames,
         "idle": idle,
-        "polite": partial(idle, first=POLITE, during=2.0),
+        "polite": polite,
         "half-open": half_open,
+        "unlisted": unlisted,
     }
 )
 
 IN_WORDS: Final[Mapping[str, Callable[[str], Awaitable[Report]]]] = MappingProxyType(
-    {"hellos": hellos, "lists": lists, "requests": requests}
+    {"hellos": hellos, "lists": lists, "requests": requests, "guesses": guesses}
 )
 
 ATTACKS: Final = (*BY_HAND, *IN_WORDS)
@@ -299,7 +375,7 @@ def main() -> None:
     """Attack, and tell how it went."""
     where, attack, *seconds = sys.argv[1:]
     if seconds:
-        report = idle(where, POLITE, during=float(seconds[0]))
+        report = idle(where, during=float(seconds[0]))
     elif attack in BY_HAND:
         report = BY_HAND[attack](where)
     else:

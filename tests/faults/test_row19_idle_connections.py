@@ -15,6 +15,7 @@ from tests.faults.measure import Case, Goal, Shown
 from tests.faults.stage import DUO, Stage, staged
 from tests.faults.stranger import CONNECTIONS
 from tests.support.eventually import eventually
+from tests.support.jam import as_person
 
 # What the agent may have: fewer than there are strangers.
 DESCRIPTORS: Final = 512
@@ -25,8 +26,10 @@ def play(folder: Path) -> Shown:
     with staged(folder, *DUO) as stage:
         start_with_few_descriptors(stage)
         where = f"{stage.broadcaster.address}:7700"
-        argv = (sys.executable, "-m", "tests.faults.stranger", where, "polite")
-        asker = stage.others[0]
+        argv = (sys.executable, "-m", "tests.faults.stranger", where, "idle")
+        asker, identity = stage.others[0], folder / "newcomer"
+        invited = stage.jam.operate(stage.broadcaster.name, "invite", "--viewer")
+        asker.run(as_person(identity, "join", invited.out.strip()))
         stage.breaks()
         stranger = stage.jam.station.spawn((*argv, str(HELD)))
         # A busy machine takes its time to start a stranger.
@@ -36,7 +39,7 @@ def play(folder: Path) -> Shown:
         stage.cured()
         said = json.loads(stranger.text)
         assert said["opened"] > DESCRIPTORS, said
-        eventually(lambda: answers(asker, where), within=20.0)
+        eventually(lambda: answers(asker, identity, where), within=20.0)
         took = stage.since_cure()
         stage.whole_again()
         stage.keeps_source(during=2.0)
@@ -65,11 +68,10 @@ def is_crowded(host: LabHost) -> bool:
     return True
 
 
-def answers(asker: LabHost, where: str) -> bool:
-    """Tell whether an agent answers somebody new on the network."""
-    sessiond = str(Path(sys.executable).parent / "sessiond")
+def answers(asker: LabHost, identity: Path, where: str) -> bool:
+    """Tell whether an agent answers a viewer on another computer."""
     try:
-        asker.run((sessiond, "--agent", where, "hosts", "--json"))
+        asker.run(as_person(identity, "--agent", where, "status", "--json"))
     except subprocess.CalledProcessError:
         return False
     return True
