@@ -47,7 +47,7 @@ def admitted(document: StampedSpec, claim: Claim, now_wall: float) -> StampedSpe
 
     A host that the spec names and that never joined takes its place there; a host of
     another name is appended to the spec's. Whoever belongs already with that name only
-    has certificate and role renewed. The same claim a second time changes nothing,
+    has address and role renewed. The same claim a second time changes nothing,
     because its answer may have been lost.
 
     Args:
@@ -56,8 +56,8 @@ def admitted(document: StampedSpec, claim: Claim, now_wall: float) -> StampedSpe
         now_wall: Wall-clock time, seconds since 1970.
 
     Raises:
-        Refused: The session was stopped, the token is used or expired, the name is
-            somebody else's, or the session is full.
+        Refused: The session was stopped, the token is used or expired, name or key
+            are known as another's, or the session is full.
         Unavailable: More joined lately than the document can remember.
     """
     if document.stopped:
@@ -67,6 +67,7 @@ def admitted(document: StampedSpec, claim: Claim, now_wall: float) -> StampedSpe
         raise Refused("This invitation is not for what it is used for.", _INVITE)
     if claim.expires_at <= now_wall:
         raise Refused("This invitation has expired.", _INVITE)
+    _require_known_certificate(document, claim)
     place = _as_host if claim.role is Role.HOST else _as_person
     if claim.token_id in document.used:
         return _once_more(document, claim)
@@ -77,6 +78,19 @@ def admitted(document: StampedSpec, claim: Claim, now_wall: float) -> StampedSpe
             "Try again in a few minutes.",
         )
     return replace(place(document, claim), used=(*lately, claim.token_id))
+
+
+def _require_known_certificate(document: StampedSpec, claim: Claim) -> None:
+    """Refuse a second certificate of a key: connections are pinned to the first."""
+    everybody: tuple[Member | Person, ...] = (*document.members, *document.people)
+    for known in everybody:
+        shown = known.certificate
+        if known.id == claim.id and shown not in (None, claim.certificate):
+            raise Refused(
+                f"The key of this one is known in {document.spec.name} by another "
+                "certificate.",
+                "Put key and certificate back as they were, or have it removed first.",
+            )
 
 
 def _once_more(document: StampedSpec, claim: Claim) -> StampedSpec:

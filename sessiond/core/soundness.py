@@ -11,6 +11,7 @@ from typing import Final
 from sessiond.core import namerules as rules
 from sessiond.core.amend import checked
 from sessiond.core.election import DocumentOffer, Message
+from sessiond.core.roles import PERSONAL
 from sessiond.core.specfile import MOST_HOSTS
 from sessiond.core.stamped import LinkPort, StampedSpec
 from sessiond.core.topology import FIRST_PORT, LAST_PORT
@@ -58,6 +59,7 @@ def _faults(document: StampedSpec) -> Iterator[str]:
     for member in document.members:
         if member.address is not None and not rules.ADDRESS.accepts(member.address):
             yield f"{member.name} has the address {member.address!r}."
+    yield from _people_faults(document)
     yield from _link_faults(document.links)
     station = document.station
     if station is not None:
@@ -65,6 +67,22 @@ def _faults(document: StampedSpec) -> Iterator[str]:
             yield f"Its station has the address {station.address[:48]!r}."
         if not 0 < station.port < 65536:
             yield f"Its station has the port {station.port}."
+
+
+def _people_faults(document: StampedSpec) -> Iterator[str]:
+    ids = [m.id for m in document.members if m.id is not None]
+    if len(set(ids)) < len(ids):
+        yield "Two of its members have one id."
+    people = document.people
+    if len({p.label for p in people}) < len(people):
+        yield "Two of its people have one name."
+    if len({p.id for p in people}) < len(people):
+        yield "Two of its people have one id."
+    for person in people:
+        if not person.label or not rules.FREE_TEXT.accepts(person.label):
+            yield f"Somebody in it is called {person.label[:48]!r}."
+        if person.role not in PERSONAL:
+            yield f"{person.label[:48]!r} has the role {person.role}."
 
 
 def _link_faults(links: tuple[LinkPort, ...]) -> Iterator[str]:

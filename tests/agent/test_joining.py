@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.belonging import INVITED_FOR
 from sessiond.core.conditions import Reason
@@ -18,7 +20,7 @@ from sessiond.core.tries import TRIES_EACH
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Address, HostId, HostName, Seconds, SessionName
 from sessiond.wire.client import AgentClient
-from sessiond.wire.identity import Identity, der_of, make_identity
+from sessiond.wire.identity import Identity, _pem, _written, der_of, read_identity
 from sessiond.wire.join_client import JoinClient
 from sessiond.wire.join_messages import GreetRequest, JoinRequest
 from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
@@ -68,6 +70,14 @@ async def duo(opened: Band, spec: SessionSpec | None = None) -> tuple[Agent, Age
     await bob.service.join(await alice.service.invite(None, Role.HOST))
     await joined(alice, bob)
     return alice, bob
+
+
+def signed_anew(identity: Identity) -> Identity:
+    """Return another certificate of the same key: each signature is another one."""
+    key = serialization.load_pem_private_key(identity.key.encode(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    again = _pem(_written("bob", key.public_key(), key))
+    return read_identity(identity.key, again)
 
 
 async def asked(
@@ -314,8 +324,9 @@ async def test_a_known_id_with_another_certificate_is_refused() -> None:
     async with band() as opened:
         alice, bob = await duo(opened)
         link = parse_link(await alice.service.invite(None, Role.HOST))
-        again = make_identity("x")
-        with pytest.raises(Refused):
+        again = signed_anew(bob.host.identity)
+        assert (again.id, again.key) == (bob.host.id, bob.host.identity.key)
+        with pytest.raises(Refused, match="by another certificate"):
             await asked(link, again, "bob", address=bob.address)
         assert alice.document.member(BOB) == bob.document.member(BOB)
 

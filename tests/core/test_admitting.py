@@ -111,11 +111,20 @@ def test_the_same_claim_once_more_changes_nothing() -> None:
 
 
 def test_a_member_that_joins_anew_keeps_its_place_and_uses_its_token() -> None:
-    again = claim(BOB, certificate=certificate("new"), number=2)
+    again = claim(BOB, address=Address("10.0.0.9:7700"), number=2)
     doc = admitted(document(), again, NOW)
-    assert doc.members[1] == replace(member(BOB), certificate=certificate("new"))
+    assert doc.members[1] == replace(member(BOB), address=again.address)
     assert doc.spec == document().spec
     assert doc.used == (token(2),)
+
+
+@pytest.mark.parametrize("role", list(LETTERS))
+def test_a_second_certificate_of_a_known_key_is_refused(role: Role) -> None:
+    name = BOB if role is Role.HOST else "Dora"
+    known = admitted(document(), claim(name, role), NOW)
+    again = claim(name, role, 2, certificate=certificate("new"))
+    with pytest.raises(Refused, match="by another certificate"):
+        admitted(known, again, NOW)
 
 
 def test_a_name_that_another_id_carries_is_refused() -> None:
@@ -126,7 +135,11 @@ def test_a_name_that_another_id_carries_is_refused() -> None:
 
 def test_one_computer_has_one_name() -> None:
     with pytest.raises(Refused, match="belongs to jam as bob") as refused:
-        admitted(document(), claim(DAVE, id=facts(BOB).id), NOW)
+        admitted(
+            document(),
+            claim(DAVE, id=facts(BOB).id, certificate=certificate(BOB)),
+            NOW,
+        )
     assert "sessiond remove jam bob" in refused.value.hint
 
 
@@ -156,7 +169,7 @@ def test_a_used_token_admits_nobody_else() -> None:
 
 def test_a_used_token_gives_a_member_nothing_new() -> None:
     first = admitted(document(), claim(CAROL), NOW)
-    renewed = claim(BOB, certificate=certificate("new"), address=Address("x:1"))
+    renewed = claim(BOB, address=Address("x:1"))
     assert admitted(first, renewed, NOW) == first
 
 
@@ -274,7 +287,8 @@ def test_a_person_gets_the_tokens_role_and_no_place_among_the_hosts(role: Role) 
 
 def test_a_person_with_another_token_has_role_and_label_renewed() -> None:
     once = admitted(document(), claim("Dora", Role.VIEWER), NOW)
-    more = claim("Dora B.", Role.OPERATOR, 2, id=facts(HostName("Dora")).id)
+    same = {"id": once.people[0].id, "certificate": once.people[0].certificate}
+    more = claim("Dora B.", Role.OPERATOR, 2, **same)
     doc = admitted(once, more, NOW)
     assert [(p.label, p.role) for p in doc.people] == [("Dora B.", Role.OPERATOR)]
 

@@ -5,18 +5,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.election import DocumentOffer, Hello, Presence
+from sessiond.core.roles import Role
 from sessiond.core.soundness import (
     MOST_MEMBERS,
     require_sound,
     require_sound_offers,
 )
 from sessiond.core.spec import LinkSettings
-from sessiond.core.stamped import LinkPort, Member, StampedSpec, Station
+from sessiond.core.stamped import LinkPort, Member, Person, StampedSpec, Station
 from sessiond.errors import Refused
-from sessiond.units import Address, HostName, Term, UdpPort
-from tests.core.examples import ALICE, BOB, CAROL, document, hosts, session
+from sessiond.units import Address, HostId, HostName, Term, UdpPort
+from tests.core.examples import (
+    ALICE,
+    BOB,
+    CAROL,
+    certificate,
+    document,
+    facts,
+    hosts,
+    session,
+)
 
 GOOD = document()
+ONE = GOOD.members[0]
+ONE_ID = facts(ALICE).id
+DORA = Person(
+    label="Dora",
+    id=HostId("d" * 32),
+    certificate=certificate("dora"),
+    role=Role.VIEWER,
+)
 MANY = tuple(Member(name=HostName(f"h{n}")) for n in range(MOST_MEMBERS + 1))
 
 
@@ -35,6 +53,7 @@ def at(address: str) -> StampedSpec:
 def test_what_a_leader_settles_is_sound(count: int) -> None:
     require_sound(document(session(hosts(count))))
     require_sound(document(session(hosts(count)), station=None))
+    require_sound(document(session(hosts(count)), people=(DORA,)))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +61,12 @@ def test_what_a_leader_settles_is_sound(count: int) -> None:
     [
         (replace(GOOD, members=MANY), "more than 400 members"),
         (replace(GOOD, members=(Member(name=BOB),) * 2), "have one name"),
+        (replace(GOOD, members=(replace(ONE, name=BOB), ONE)), "have one id"),
+        (replace(GOOD, people=(DORA, replace(DORA, id=ONE_ID))), "have one name"),
+        (replace(GOOD, people=(DORA, replace(DORA, label="D"))), "have one id"),
+        (replace(GOOD, people=(replace(DORA, label=""),)), "is called ''"),
+        (replace(GOOD, people=(replace(DORA, label="a\nb"),)), "is called"),
+        (replace(GOOD, people=(replace(DORA, role=Role.HOST),)), "has the role host"),
         (at("-J:7700"), "alice has the address"),
         (at("alice:99999"), "alice has the address"),
         (replace(GOOD, links=(link(), link(port=4465))), "join the same hosts"),
