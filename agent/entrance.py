@@ -1,29 +1,16 @@
 """Joining a session by a link, because this host's owner says so."""
 
-import secrets
 from collections.abc import Awaitable, Callable
-from typing import Final
 
-from agent.host import Host
 from agent.membership import Membership
 from agent.present import Present
-from agent.roster import NONCE_BYTES
 from sessiond.core.election import DocumentOffer, Presence
-from sessiond.core.joining import JoinLink, parse_link, read_token_id
-from sessiond.core.proofs import Purpose, proof
+from sessiond.core.joining import parse_link, read_token_id
 from sessiond.core.roles import Role
-from sessiond.core.soundness import require_sound
 from sessiond.core.stamped import StampedSpec
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import HostId, HostName, Seconds, SessionName
-from sessiond.wire.identity import der_of
-from sessiond.wire.join_client import JoinClient
-from sessiond.wire.join_messages import GreetRequest, JoinRequest
-
-# Two round trips for a handshake, with room for a network with people on it.
-SHOWN_WITHIN: Final = Seconds(3.0)
-# A join port gives an answer five seconds.
-JOINED_WITHIN: Final = Seconds(6.0)
+from sessiond.units import HostId, HostName, SessionName
+from sessiond.wire.entering import Entrant, enter
 
 
 class Entrance:
@@ -57,8 +44,16 @@ class Entrance:
                 "Run `sessiond join` with it on that person's own computer.",
             )
         self._now.require_free()
-        document, through = await enter(wanted, self._host)
-        await self._begin(document, through)
+        document, through = await enter(
+            wanted,
+            Entrant(
+                identity=self._host.identity,
+                name=self._host.name,
+                address=self._host.address,
+                reachable=self._host.config.reachable,
+            ),
+        )
+        await self._begin(document, _who_is(through, document))
         return document
 
     async def _begin(self, document: StampedSpec, through: HostName) -> None:
@@ -85,63 +80,6 @@ class Entrance:
     def _is_stopped(self, membership: Membership) -> bool:
         doc = membership.elector.leadership.stamped
         return doc is None or doc.stopped
-
-
-async def enter(link: JoinLink, host: Host) -> tuple[StampedSpec, HostName]:
-    """Ask the places of a link, one after another, to be let in.
-
-    Returns:
-        The session's document with this host in it, and who let it in.
-
-    Raises:
-        Refused: The invitation is not taken, or somebody else answers.
-        Unavailable: Nobody that it names answers.
-    """
-    failed: Unavailable | Refused | None = None
-    for address, key in link.places:
-        try:
-            door = await JoinClient.open(address, key, within=SHOWN_WITHIN)
-        except (Unavailable, Refused) as e:
-            # What a person should hear of first is that somebody else answered.
-            failed = e if failed is None or isinstance(e, Refused) else failed
-            continue
-        async with door:
-            try:
-                document = await _asked(door, link, host)
-            except Unavailable as e:
-                failed = failed or e
-                continue
-        return document, _who_is(key, document)
-    raise failed or Unavailable("The link names nobody who could answer.")
-
-
-async def _asked(door: JoinClient, link: JoinLink, host: Host) -> StampedSpec:
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    greeted = await door.greet(GreetRequest(nonce=nonce), within=SHOWN_WITHIN)
-    certificate = host.identity.certificate
-    shown = proof(
-        link.token.key,
-        Purpose.JOIN,
-        der_of(door.certificate),
-        der_of(certificate),
-        greeted.nonce,
-    )
-    request = JoinRequest(
-        session=link.session,
-        token_id=link.token.id,
-        certificate=certificate,
-        name=host.name,
-        address=host.address,
-        reachable=host.config.reachable,
-        nonce=greeted.nonce,
-        proof=shown,
-    )
-    reply = await door.join(request, within=JOINED_WITHIN)
-    require_sound(reply.stamped)
-    me = reply.stamped.member(host.name)
-    if reply.stamped.spec.name != link.session or me is None or me.id != host.id:
-        raise Refused(f"What {greeted.name} answered is not {link.session} with us.")
-    return reply.stamped
 
 
 def _who_is(key: HostId, document: StampedSpec) -> HostName:

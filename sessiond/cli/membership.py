@@ -115,12 +115,12 @@ def join(ctx: click.Context, operator: Operator, link: str, label: str | None) -
 
 
 def _join_in_person(link: JoinLink, role: Role, label: str) -> None:
-    from sessiond.cli.introduction import introduce  # noqa: PLC0415  slow to import
-    from sessiond.cli.person import Belongings  # noqa: PLC0415  likewise
+    from sessiond.cli.person import Belongings  # noqa: PLC0415  slow to import
+    from sessiond.wire.entering import Entrant, enter  # noqa: PLC0415  likewise
 
     own = Belongings.of(os.environ)
     identity = own.identity_for(label)
-    stamped = asyncio.run(introduce(link, identity, label))
+    stamped, _ = asyncio.run(enter(link, Entrant(identity=identity, name=label)))
     met = own.remember(stamped, role)
     click.echo(f"{label} is {_WHO[role]} of {link.session} now, at {stamped.stamp}.")
     _tell_where(met, (key for _, key in link.places))

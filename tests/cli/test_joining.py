@@ -182,7 +182,7 @@ async def test_an_answer_of_another_session_is_refused(
     door.document = replace(door.document, spec=other)
     ended = await join(link)
     assert ended.code == 2
-    assert "another session" in ended.err
+    assert "is not friday-jam with us" in ended.err
     assert not (folder / "sessions").exists()
 
 
