@@ -2,11 +2,11 @@
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from errno import EADDRINUSE, EADDRNOTAVAIL
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from grpc_reflection.v1alpha import reflection as grpc_reflection
@@ -21,8 +21,9 @@ from sessiond.wire.address import (
 )
 from sessiond.wire.api import AgentApi, MembershipApi
 from sessiond.wire.channel import LARGEST_MESSAGE
+from sessiond.wire.codes import Forbidden
 from sessiond.wire.credentials import mutual, one_sided
-from sessiond.wire.gate import MOST_CALLS, Gate
+from sessiond.wire.gate import MOST_CALLS, UNIX, Context, Gate, source_of
 from sessiond.wire.guard import Guard, Trust
 from sessiond.wire.health_service import health_handlers
 from sessiond.wire.identity import Identity
@@ -32,11 +33,15 @@ from sessiond.wire.servicing import (
     Handlers,
     OnFault,
     agent_handlers,
+    end,
     join_handlers,
     peer_handlers,
 )
 
 __all__ = ["OnFault", "Server", "Trust", "open_join_server", "open_server"]
+
+Untyped = Any
+"""What gRPC's stubs leave open."""
 
 SERVER_OPTIONS: Final = MappingProxyType(
     {
@@ -87,6 +92,28 @@ MOST_STRANGERS_FROM_ONE: Final = 8
 # Each listener's; an idle one takes 11 KiB and a descriptor. Hundreds of hosts have
 # one each, and a thousand strangers still leave room.
 MOST_CONNECTIONS: Final = 2048
+
+
+class _LocalReflection(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # open
+    """Keeps reflection, which asks no guard, to this host's own sockets."""
+
+    async def intercept_service(
+        self, continuation: Callable[[Untyped], Awaitable[Untyped]], details: Untyped
+    ) -> Untyped:
+        """Return the handler of a call, behind a door where it is reflection's."""
+        handler = await continuation(details)
+        if handler is None or f"/{grpc_reflection.SERVICE_NAME}/" not in details.method:
+            return handler
+        answers = handler.stream_stream
+
+        async def local(requests: Untyped, context: Context) -> AsyncIterator[Untyped]:
+            if source_of(context.peer()) != UNIX:
+                end(context, Forbidden("Reflection is for this host's own sockets."))
+                return
+            async for answer in answers(requests, context):
+                yield answer
+
+        return handler._replace(stream_stream=local)
 
 
 class Server:
@@ -157,7 +184,7 @@ async def open_server(
         membership: Answers people about who belongs; None leaves that part out.
         peer: Answers agents; None leaves PeerService out.
         on_fault: Told of every bug that a call runs into.
-        reflection: Lets whoever gets through the handshake list the methods.
+        reflection: Lets this host's owner, over a socket, list the methods.
         most_connections: To each address; further ones are hung up on at once.
 
     Raises:
@@ -178,7 +205,9 @@ async def open_server(
         "grpc.max_allowed_incoming_connections": most_connections,
     }
     server = grpc.aio.server(
-        options=tuple(options.items()), maximum_concurrent_rpcs=MOST_CALLS
+        options=tuple(options.items()),
+        maximum_concurrent_rpcs=MOST_CALLS,
+        interceptors=(_LocalReflection(),) if reflection else (),
     )
     _add_services(server, served, reflection=reflection)
     # One for each port: what a fetcher has said last is kept by port.

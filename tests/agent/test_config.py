@@ -3,7 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import host_defaults, load, own_address, prepare_state_dir
+from agent.config import (
+    host_defaults,
+    load,
+    own_address,
+    prepare_state_dir,
+    read,
+    read_studio,
+)
 from sessiond.core.mistakes import BadFile
 from sessiond.core.namerules import is_internet_host
 from sessiond.errors import Broken, Refused
@@ -115,3 +122,62 @@ def test_the_default_state_folder(
 def test_this_machine_has_an_address_and_a_name() -> None:
     assert is_internet_host(own_address())
     assert host_defaults({"HOME": "/h"}).host_name == os.uname().nodename
+
+
+SECRET = b"0123456789abcdef012345"
+
+
+def of_studio(file: Path, content: bytes, mode: int = 0o600) -> Path:
+    """Have an agent file name a studio's file beside it."""
+    file.write_text(f'{file.read_text()}join_token_file = "token"\n')
+    token = file.parent / "token"
+    token.write_bytes(content)
+    token.chmod(mode)
+    return token
+
+
+def test_a_host_of_no_studio_has_no_secret(file: Path) -> None:
+    assert read_studio(read(file), file) == b""
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b" \r\n"])
+def test_a_studios_secret_is_what_its_file_holds(file: Path, ending: bytes) -> None:
+    of_studio(file, SECRET + ending)
+    assert read_studio(read(file), file) == SECRET
+
+
+def test_a_studios_file_may_have_a_path_of_its_own(file: Path, tmp_path: Path) -> None:
+    token = of_studio(file, SECRET)
+    file.write_text(file.read_text().replace('"token"', f'"{token}"'))
+    assert read_studio(read(file), tmp_path / "elsewhere/agent.toml") == SECRET
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hackme", SECRET[1:], b"\0" * 32, SECRET + b"\n" + SECRET]
+)
+def test_what_can_be_guessed_is_no_secret(file: Path, content: bytes) -> None:
+    of_studio(file, content)
+    with pytest.raises(Refused, match="at least 22 characters") as refused:
+        read_studio(read(file), file)
+    assert "hackme" not in refused.value.sentence
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_secret_that_others_may_read_is_refused(file: Path, mode: int) -> None:
+    token = of_studio(file, SECRET, mode)
+    with pytest.raises(Refused, match="may read") as refused:
+        read_studio(read(file), file)
+    assert refused.value.hint == f"Run `chmod 600 {token}`."
+
+
+def test_a_studios_file_that_is_missing_is_named(file: Path) -> None:
+    of_studio(file, SECRET).unlink()
+    with pytest.raises(Refused, match=r"no file .*/token"):
+        read_studio(read(file), file)
+
+
+def test_a_studios_file_that_is_a_folder_is_broken(file: Path) -> None:
+    of_studio(file, SECRET).unlink()
+    (file.parent / "token").mkdir()
+    with pytest.raises(Broken, match="can't be read"):
+        read_studio(read(file), file)

@@ -84,3 +84,9 @@ def test_a_port_that_is_ours_already_is_not_tried(file: Path) -> None:
     write(file, f'listen = "0.0.0.0:{BUSY}"')
     with socket.create_server(("127.0.0.1", BUSY)):
         assert changed_keys(file, running) == ("listen",)
+
+
+def test_an_agent_goes_on_as_before_when_its_studios_file_is_bad(file: Path) -> None:
+    running = read(file)
+    write(file, 'join_token_file = "nowhere"')
+    assert not may_restart(file, running, Notifier({}))

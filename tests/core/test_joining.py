@@ -9,6 +9,7 @@ from sessiond.core.joining import (
     JoinLink,
     Token,
     invitation,
+    join_address,
     parse_link,
     read_token_id,
     token_secret,
@@ -174,3 +175,21 @@ def test_no_other_token_can_be_made(role: Role, expires_at: int, random: bytes) 
 def test_no_other_id_is_read(text: str) -> None:
     with pytest.raises(Refused):
         read_token_id(text)
+
+
+@pytest.mark.parametrize(
+    ("members", "strangers"),
+    [
+        ("10.0.0.1:7700", "10.0.0.1:7701"),
+        ("alice.local:65534", "alice.local:65535"),
+        ("[fe80::1]:7700", "[fe80::1]:7701"),
+    ],
+)
+def test_strangers_are_answered_one_port_above(members: str, strangers: str) -> None:
+    assert join_address(Address(members)) == strangers
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:65535", "10.0.0.1:0", "alice", ""])
+def test_beside_the_last_port_and_any_port_there_is_none(address: str) -> None:
+    with pytest.raises(Refused, match="Nothing can be joined"):
+        join_address(Address(address))

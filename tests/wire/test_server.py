@@ -131,8 +131,8 @@ async def test_it_says_that_it_is_healthy() -> None:
         await channel.close(None)
 
 
-async def listed(server: Server) -> list[str]:
-    channel = channel_to(server.addresses[0])
+async def listed(where: str) -> list[str]:
+    channel = channel_to(where)
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     try:
@@ -143,12 +143,19 @@ async def listed(server: Server) -> list[str]:
     return []
 
 
-async def test_it_lists_its_methods_only_when_told_to() -> None:
-    async with listening("127.0.0.1:0", reflection=True) as server:
-        assert "sessiond.v1.AgentService" in await listed(server)
-    async with listening("127.0.0.1:0") as server:
-        with pytest.raises(grpc.aio.AioRpcError):
-            await listed(server)
+async def test_it_lists_its_methods_to_its_own_host_when_told_to(
+    tmp_path: Path,
+) -> None:
+    both = "127.0.0.1:0", f"unix:{tmp_path}/agent.sock"
+    async with listening(*both, reflection=True) as server:
+        assert "sessiond.v1.AgentService" in await listed(server.addresses[1])
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await listed(server.addresses[0])
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    async with listening(*both) as server:
+        for address in server.addresses:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await listed(address)
 
 
 @pytest.mark.parametrize(
