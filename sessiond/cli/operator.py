@@ -30,6 +30,16 @@ Connect = Callable[[str], AbstractAsyncContextManager[PeopleApi]]
 
 _UNIX = "unix:"
 
+_IF_NOBODY = (
+    "On one of its session's hosts run `sessiond invite --operator` (or --viewer), and"
+    " here `sessiond join` with that link. This computer's own agent needs no address."
+)
+_IF_SOMEBODY = (
+    "Did that host come to your session later, or move? `sessiond join` with the"
+    " session's name looks anew. Else you need a link: `sessiond invite --operator` (or"
+    " --viewer) on one of its session's hosts."
+)
+
 
 def connect_by_grpc(where: str) -> AbstractAsyncContextManager[PeopleApi]:
     """Return the real line to an agent.
@@ -49,9 +59,7 @@ def connect_by_grpc(where: str) -> AbstractAsyncContextManager[PeopleApi]:
     if identity is None or pinned is None:
         raise Refused(
             f"You have no way in to an agent at {where}.",
-            "On one of its session's hosts run `sessiond invite --operator` (or"
-            " --viewer), and here `sessiond join` with that link. The agent of this"
-            " computer needs no address.",
+            _IF_NOBODY if identity is None else _IF_SOMEBODY,
         )
     return AgentClient(where, pinned=pinned, identity=identity)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from tests.bench import command, going_live, latency, mixdown, rest, takeover
+from tests.bench import command, going_live, joining, latency, mixdown, rest, takeover
 from tests.bench.figures import Row, table
 from tests.bench.page import write
 
@@ -31,6 +31,7 @@ FIGURES: Final[Mapping[str, Measure]] = {
     "rest": lambda _, seconds: rest.measure(seconds),
     "mixdown": _mixdown,
     "latency": lambda runs, _: latency.measure(runs),
+    "join": lambda runs, _: joining.measure(runs),
     "status": lambda runs, _: command.measure(2 * runs),
 }
 

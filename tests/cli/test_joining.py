@@ -233,3 +233,13 @@ class TestByName:
         ended = await join("http://friday")
         assert ended.code == 2
         assert "must be a session name" in ended.err
+
+
+async def test_a_host_that_came_later_is_found_by_the_sessions_name(
+    agent: FakeAgent, door: Doorway, folder: Path
+) -> None:
+    assert (await join(door.link(Role.VIEWER))).code == 0
+    ended = await sessiond("127.0.0.1:1", "status")
+    assert ended.code == 2
+    assert "`sessiond join` with the session's name" in ended.err
+    assert agent.asked == []
