@@ -26,13 +26,22 @@ async def look_over(host: Host) -> tuple[Finding, ...]:
         _network(host),
         _clock(host),
         *_station(host),
-        Finding(
+        _trust(host),
+    )
+
+
+def _trust(host: Host) -> Finding:
+    if host.studio:
+        return Finding(
             subject="trust",
-            verdict=Verdict.WARN,
-            sentence="Agents obey everybody who reaches their port: trusted network "
-            "only.",
-            hint="Keep ports 7700 and 4464-5464 closed towards the internet.",
-        ),
+            verdict=Verdict.OK,
+            sentence="Hosts of this one's studio may ask it into a session, and nobody "
+            "else.",
+        )
+    return Finding(
+        subject="trust",
+        verdict=Verdict.OK,
+        sentence="No session comes from the network: this host joins by a link.",
     )
 
 

@@ -70,7 +70,8 @@ class Entrance:
             document=document,
         )
         await membership.elector.receive(through, offer)
-        if membership.elector.leadership.stamped is None:
+        stored = membership.elector.leadership.stamped
+        if stored is None or stored.member(host.name) is None:
             await self._depart()
             raise Unavailable(
                 f"{document.spec.name} could not be stored: {host.store_error}",

@@ -7,7 +7,6 @@ import asyncio
 import secrets as random_secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -76,7 +75,7 @@ class Operator:
             return await self._create_elsewhere(spec, passwords, found)
         self._now.require_free()
         require_fit(self._host, spec)
-        await self._consider(first_document(spec, {}, None), found)
+        found = await self._consider(first_document(spec, {}, None), found)
         station, passwords = await self._station(spec, passwords)
         facts = {name: one.facts for name, one in found.items() if one.facts}
         document = first_document(spec, facts, station, identities=identities(found))
@@ -157,24 +156,33 @@ class Operator:
 
     async def _consider(
         self, document: StampedSpec, found: Mapping[HostName, Found]
-    ) -> None:
+    ) -> Mapping[HostName, Found]:
         """Ask every other host that is there whether it is free and fit.
+
+        Returns:
+            Who answers; another takes its place once it is back.
 
         Raises:
             Refused: One of them is busy, or set up otherwise.
             Broken: One of them lacks a program.
         """
-        others = {n: f for n, f in found.items() if f.sighting.id != self._host.id}
-        await asyncio.gather(*(self._ask(document, *one) for one in others.items()))
+        asked = await asyncio.gather(*(self._ask(document, *f) for f in found.items()))
+        return {
+            n: f for (n, f), there in zip(found.items(), asked, strict=True) if there
+        }
 
-    async def _ask(self, document: StampedSpec, name: HostName, one: Found) -> None:
+    async def _ask(self, document: StampedSpec, name: HostName, one: Found) -> bool:
+        if one.sighting.id == self._host.id:
+            return True
         line = self._roster.line(one.sighting.address, one.certificate)
         request = ConsiderRequest(
             session=document.spec.name, host=name, stamped=document
         )
-        # Whoever does not answer after all joins when it comes back.
-        with suppress(Unavailable):
+        try:
             await line.consider(request, within=CONSIDER_WITHIN)
+        except Unavailable:
+            return False
+        return True
 
     async def _station(
         self, spec: SessionSpec, passwords: Secrets
@@ -255,9 +263,9 @@ class Operator:
         known = old.host_names if spec.rate_hz == old.rate_hz else ()
         new = tuple(ref for ref in spec.hosts if ref.name not in known)
         added = await self._resolve(replace(spec, hosts=new))
-        document = self._embed(amended(running, spec, identities=identities(added)))
         require_fit(self._host, spec)
-        await self._consider(document, added)
+        added = await self._consider(replace(running, spec=spec), added)
+        document = self._embed(amended(running, spec, identities=identities(added)))
         merged = self._merged(spec, passwords)
         if set(running.spec.host_names) - set(spec.host_names):
             merged = replace(merged, join=join_secret())

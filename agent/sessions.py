@@ -155,7 +155,9 @@ class Sessions:
         if new is old:
             return persisted
         persisted = replace(persisted, stamped=new)
-        host.store.save(ELECTION, encode(persisted))
+        # On a full disk the next start carries it over once more.
+        with suppress(SessiondError):
+            host.store.save(ELECTION, encode(persisted))
         return persisted
 
     def _load(self) -> Persisted:

@@ -194,9 +194,7 @@ def _everybody(
 def confirm(state: ElectionState, mode: Leading, now: Seconds) -> Outcome:
     """Confirm what a majority has stored, then change the next voter if one is due."""
     document = state.persisted.stamped
-    if document is None:
-        return state, ()
-    if not state.pending:
+    if document is None or not state.pending:
         return change_voter(state, mode, now)
     done = tuple(p for p in state.pending if _stored(state, document, p.stamp))
     if not done:
