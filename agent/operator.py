@@ -167,9 +167,7 @@ class Operator:
             Broken: One of them lacks a program.
         """
         asked = await asyncio.gather(*(self._ask(document, *f) for f in found.items()))
-        return {
-            n: f for (n, f), there in zip(found.items(), asked, strict=True) if there
-        }
+        return {n: found[n] for n, there in zip(found, asked, strict=True) if there}
 
     async def _ask(self, document: StampedSpec, name: HostName, one: Found) -> bool:
         if one.sighting.id == self._host.id:

@@ -110,7 +110,9 @@ class Peering:
             raise Refused(f"{self._host.name} is not in the session {session}.")
         if membership.is_over:
             raise Refused(f"{self._host.name} takes part in {session} no more.")
-        if (self._host.secrets_of, self._host.secrets) == (session, secrets):
+        known = self._host.secrets_of == session
+        if known and (membership.leads() or self._host.secrets == secrets):
+            # A leader that has them gives them; nobody brings back older ones.
             return
         save_secrets(self._host, session, secrets)
         membership.look()

@@ -60,6 +60,14 @@ async def test_passwords_reach_whoever_may_broadcast_and_nobody_else() -> None:
         assert carol.host.secrets == Secrets()
 
 
+async def test_nobody_gives_a_leader_other_passwords_than_it_has() -> None:
+    async with band() as opened:
+        leader, _ = await on_the_air(opened)
+        before = leader.host.secrets
+        await leader.peering.give_secrets(JAM, Secrets(source="older"))
+        assert leader.host.secrets == before
+
+
 async def test_the_source_is_told_its_password_over_its_socket() -> None:
     async with band() as opened:
         leader, _ = await on_the_air(opened)
