@@ -19,6 +19,7 @@ from sessiond.core.joining import (
     join_address,
 )
 from sessiond.core.roles import PERSONAL, Role
+from sessiond.core.soundness import require_sound
 from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.errors import Refused
 from sessiond.units import Address, HostId, Seconds, SessionName
@@ -143,10 +144,10 @@ class Belonging:
             document = admitted(running, claim, self._wall.now())
             if document == running:
                 break
+            settled = membership.settled(document)
+            require_sound(settled)
             try:
-                await membership.elector.stamp(
-                    membership.settled(document), based_on=running.stamp
-                )
+                await membership.elector.stamp(settled, based_on=running.stamp)
             except Refused:
                 if self._now.running(membership).stamp == running.stamp:
                     raise

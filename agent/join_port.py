@@ -10,7 +10,7 @@ import structlog
 from agent.bell import TurnBell
 from agent.host import Host
 from sessiond.core.joining import join_address
-from sessiond.errors import Unavailable
+from sessiond.errors import SessiondError
 from sessiond.units import Address, Seconds
 from sessiond.wire.join_api import JoinApi
 from sessiond.wire.server import OnFault, Server, open_join_server
@@ -45,7 +45,7 @@ class JoinPort:
         self._on_fault = on_fault
         self._bell = TurnBell(asyncio.get_running_loop())
         self._server: Server | None = None
-        self._busy = False
+        self._failed = False
         self._turn = asyncio.Lock()
 
     @property
@@ -66,7 +66,7 @@ class JoinPort:
     async def settle(self) -> None:
         """Open or close the port if it should be otherwise."""
         if self._host.studio or self._has_session():
-            with suppress(Unavailable):
+            with suppress(SessiondError):
                 await self.require_open()
         else:
             await self.close()
@@ -76,6 +76,7 @@ class JoinPort:
 
         Raises:
             Unavailable: Something else listens there.
+            Refused: There is no port beside the members'.
         """
         async with self._turn:
             if self._server is None:
@@ -89,20 +90,20 @@ class JoinPort:
                 await server.close()
 
     async def _opened(self) -> Server:
-        where = _beside(self._host.config.listen)
         try:
+            where = _beside(self._host.config.listen)
             server = await open_join_server(
                 [where],
                 join=self._admission,
                 identity=self._host.identity,
                 on_fault=self._on_fault,
             )
-        except Unavailable as e:
-            if not self._busy:
-                _log.error("join_port.busy", listen=where, why=e.sentence)
-            self._busy = True
+        except SessiondError as e:
+            if not self._failed:
+                _log.error("join_port.failed", why=e.sentence)
+            self._failed = True
             raise
-        self._busy = False
+        self._failed = False
         _log.info("join_port.open", listen=where)
         return server
 

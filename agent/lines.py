@@ -10,7 +10,7 @@ from agent.roster import Roster
 from sessiond.core.clockcheck import PeerClock, peer_offset
 from sessiond.core.election import Message
 from sessiond.core.facts import HostFacts
-from sessiond.core.soundness import require_sound_offers
+from sessiond.core.soundness import require_no_revival, require_sound_offers
 from sessiond.errors import SessiondError, Unavailable
 from sessiond.units import Address, Certificate, HostName, Seconds
 from sessiond.wire.peer_client import PeerClient
@@ -63,6 +63,7 @@ class Lines:
         try:
             reply = await line.tell(sent, within=TELL_WITHIN)
             require_sound_offers(reply.messages, self._session)
+            require_no_revival(reply.messages, self._host.document, self._host.name)
         except Unavailable:
             if self._count_failure(address) % RENEW_AFTER == 0:
                 await line.renew()
@@ -113,7 +114,8 @@ class Lines:
             member.address,
             found.sighting.address if found else None,
         )
-        return [address for address in places if address is not None]
+        # No agent answers at a socket of ours, whatever one says of itself.
+        return [a for a in places if a is not None and not a.startswith("unix:")]
 
     def envelope(
         self, messages: Sequence[Message], to: HostName, *, times: Timestamps

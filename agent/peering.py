@@ -13,7 +13,7 @@ from agent.records import save_secrets, set_muted
 from agent.roster import Roster
 from sessiond.core.election import DocumentOffer, Message
 from sessiond.core.settle import FIRST_STAMP
-from sessiond.core.soundness import require_sound_offers
+from sessiond.core.soundness import require_no_revival, require_sound_offers
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import HostStatus
 from sessiond.errors import Refused
@@ -146,8 +146,12 @@ class Peering:
             Refused: This host is in another session, or in none and not invited.
         """
         membership = self._membership()
+        by_studio = self._roster.trust.is_acquainted(envelope.sender_id)
         if membership is not None and membership.name == envelope.session:
             require_sound_offers(envelope.messages, envelope.session)
+            if not by_studio:
+                name, known = self._host.name, self._host.document
+                require_no_revival(envelope.messages, known, name)
             return membership
         if membership is not None and not membership.is_over:
             raise Refused(
@@ -161,7 +165,7 @@ class Peering:
             )
         asked = any(map(self._is_invited, envelope.messages))
         # Its own owner joins by a link; else only the studio asks this host anything.
-        if not (asked and self._roster.trust.is_acquainted(envelope.sender_id)):
+        if not (by_studio and asked):
             raise Refused(f"{self._host.name} is not in {envelope.session}.")
         require_sound_offers(envelope.messages, envelope.session)
         self._host.consented = True

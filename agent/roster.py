@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,6 +31,8 @@ from sessiond.wire.peer_client import PeerClient
 from sessiond.wire.peer_messages import HelloReply, HelloRequest
 
 HELLO_WITHIN: Final = Seconds(1.0)
+# Two handshakes and two calls; whoever dawdles keeps the next look waiting.
+GREETED_WITHIN: Final = Seconds(2.0)
 NONCE_BYTES: Final = 16
 # A known agent is asked again this often; one that does not answer, sooner.
 ASK_AGAIN: Final = Seconds(15.0)
@@ -271,9 +273,12 @@ class Roster:
         Nothing goes there that is not public, or of use to that certificate's owner
         alone.
         """
-        with suppress(SessiondError):
-            where = join_address(address)
-            async with await JoinClient.open(where, None, within=HELLO_WITHIN) as door:
+        with suppress(SessiondError, TimeoutError):
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(asyncio.timeout(GREETED_WITHIN))
+                where = join_address(address)
+                door = await JoinClient.open(where, None, within=HELLO_WITHIN)
+                await stack.enter_async_context(door)
                 if door.id == self._host.id:
                     return None
                 nonce = secrets.token_bytes(NONCE_BYTES)
@@ -324,6 +329,8 @@ class Roster:
         facts: HostFacts | None,
     ) -> Found:
         self._answered[address] = sighting.id
+        if _is_socket(sighting.address):
+            sighting = replace(sighting, address=address)
         found = Found(
             sighting=sighting,
             certificate=certificate,
@@ -359,7 +366,8 @@ class Roster:
         members = doc.members if doc and not doc.stopped else ()
         hints = {s.address for s in seen} | set(self._static) | self._hints
         hints |= {member.address for member in members if member.address}
-        return frozenset(hints - {self._host.address})
+        hints -= {self._host.address}
+        return frozenset(each for each in hints if not _is_socket(each))
 
     def _due(self) -> list[Address]:
         """Return who is to be asked now: configured peers and known agents first."""
@@ -402,3 +410,8 @@ class Roster:
         for path in [each for each, used in self._used.items() if used < old]:
             del self._used[path]
             await self._lines.pop(path).close()
+
+
+def _is_socket(address: Address) -> bool:
+    """Tell whether somebody means a socket of ours by where it says that it is."""
+    return address.startswith("unix:")

@@ -126,7 +126,8 @@ class Trust:
     def _publish(self) -> None:
         belong = [one.certificate for one in self._belong.values()]
         met = [m.certificate for h, m in self._met.items() if h not in self._belong]
-        self._certificates = (*belong, *met)
+        # In one order whoever was heard last: a server compares.
+        self._certificates = tuple(sorted((*belong, *met)))
 
 
 def _former(

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from sessiond.core.facts import HostFacts
+from sessiond.core.namerules import ADDRESS
 from sessiond.core.spec import HostRef, SessionSpec
 from sessiond.core.stamped import LinkPort, Member, Stamp, StampedSpec, Station
 from sessiond.core.topology import hubs, pairs, settle_links
@@ -128,5 +129,8 @@ def _named(ref: HostRef, document: StampedSpec) -> Member:
 
 def _located(member: Member, facts: HostFacts | None) -> Member:
     if facts is None or facts.id != member.id:
+        return member
+    if facts.address != member.address and not ADDRESS.accepts(facts.address):
+        # No session file could say it, so nobody else would take the document.
         return member
     return replace(member, address=facts.address, reachable=facts.reachable)

@@ -16,6 +16,7 @@ from sessiond.core.specfile import MOST_HOSTS
 from sessiond.core.stamped import LinkPort, StampedSpec
 from sessiond.core.topology import FIRST_PORT, LAST_PORT
 from sessiond.errors import Refused
+from sessiond.units import HostName
 
 # The hosts that a session may have, and as many that are about to leave it.
 MOST_MEMBERS: Final = 2 * MOST_HOSTS
@@ -34,6 +35,32 @@ def require_sound_offers(messages: Iterable[Message], session: str) -> None:
         of = message.document.spec.name
         if of != session:
             raise Refused(f"The document is of {of}, not of {session}.")
+
+
+def require_no_revival(
+    messages: Iterable[Message], known: StampedSpec | None, me: HostName
+) -> None:
+    """Let messages pass that don't ask a host back into what is over for it.
+
+    Its owner agreed to that session; another of its name, or coming back after a
+    removal, is for the owner to say once more.
+
+    Args:
+        messages: From a member.
+        known: The session's document as this host has it; None before it has one.
+        me: This host.
+
+    Raises:
+        Refused: One offers a session that goes on with this host.
+    """
+    if known is None or (known.member(me) is not None and not known.stopped):
+        return
+    offers = (m.document for m in messages if isinstance(m, DocumentOffer))
+    if any(not doc.stopped and doc.member(me) is not None for doc in offers):
+        raise Refused(
+            f"{me} takes part in {known.spec.name} no more.",
+            "Its owner can join again with a link of `sessiond invite`.",
+        )
 
 
 def require_sound(document: StampedSpec) -> None:

@@ -10,19 +10,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.belonging import INVITED_FOR
 from sessiond.core.conditions import Reason
+from sessiond.core.election import DocumentOffer, Presence
 from sessiond.core.joining import JoinLink, Token, join_address, parse_link
 from sessiond.core.proofs import Purpose, proof
 from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
-from sessiond.core.stamped import Secrets, StampedSpec
+from sessiond.core.stamped import Secrets, Stamp, StampedSpec
 from sessiond.core.status import SessionStatus
 from sessiond.core.tries import TRIES_EACH
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Address, HostId, HostName, Seconds, SessionName
+from sessiond.units import Address, HostId, HostName, Seconds, SessionName, Term
 from sessiond.wire.client import AgentClient
 from sessiond.wire.identity import Identity, _pem, _written, der_of, read_identity
 from sessiond.wire.join_client import JoinClient
 from sessiond.wire.join_messages import GreetRequest, JoinRequest
+from sessiond.wire.peer_messages import PeerEnvelope
 from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
 from tests.core.examples import ALICE, BOB, CAROL, TRIO
 from tests.support.eventually import aeventually
@@ -202,6 +204,42 @@ async def test_a_new_session_of_an_old_name_can_be_joined() -> None:
         await dora.service.create(jam(HostName("dora"), BOB), Secrets())
         await bob.service.join(await dora.service.invite(None, Role.HOST))
         await joined(dora, bob)
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_what_is_over_begins_again_only_at_the_owners_word(
+    *, removed: bool
+) -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        before = bob.document
+        if removed:
+            await alice.service.remove(JAM, "bob")
+            await aeventually(lambda: bob.document.member(BOB) is None, within=SOON)
+        else:
+            await alice.service.stop(JAM)
+            await aeventually(lambda: bob.document.stopped, within=SOON)
+        newer = replace(before, stamp=Stamp(Term(99), 1))
+        offer = DocumentOffer(
+            term=Term(99), presence=Presence(stamp=newer.stamp), document=newer
+        )
+        asked = PeerEnvelope(
+            sender_name=ALICE, sender_id=alice.host.id, session=JAM, messages=(offer,)
+        )
+        with pytest.raises(Refused, match="takes part in jam no more"):
+            await bob.peering.tell(asked)
+        assert bob.document.stamp < newer.stamp
+        assert not bob.sessions.goes_on()
+
+
+async def test_nobody_comes_in_at_an_address_that_no_file_could_say() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        before = alice.document.stamp
+        with pytest.raises(Refused, match="none of a leader's"):
+            await asked(link, identity_of("bob"), "bob", address=Address("-J:7700"))
+        assert alice.document.stamp == before
 
 
 # Who does not come in

@@ -129,6 +129,13 @@ def test_a_member_that_moved_is_known_at_its_new_address() -> None:
     assert found.address == "10.9.9.9:7700"
 
 
+@pytest.mark.parametrize("address", ["-J:7700", "bob:99999", "bob"])
+def test_an_address_that_no_file_could_say_is_not_taken(address: str) -> None:
+    before = document()
+    astray = {BOB: replace(facts(BOB), address=Address(address))}
+    assert settle(before, astray, leader=None, standby=None) == before
+
+
 def test_the_operators_address_of_a_host_is_kept_until_it_is_heard() -> None:
     named = (HostRef(name=ALICE), HostRef(name=BOB, address=Address("10.0.0.2:7700")))
     doc = first_document(session(hosts=named), {}, RADIO, identities={})

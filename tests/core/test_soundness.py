@@ -8,6 +8,7 @@ from sessiond.core.election import DocumentOffer, Hello, Presence
 from sessiond.core.roles import Role
 from sessiond.core.soundness import (
     MOST_MEMBERS,
+    require_no_revival,
     require_sound,
     require_sound_offers,
 )
@@ -90,6 +91,28 @@ def test_a_spec_that_no_file_could_say_is_refused_before_anything_is_made_of_it(
     endless = session(links=LinkSettings(channels=2**53 - 1))
     with pytest.raises(Refused, match="can't be as it is asked for"):
         require_sound(replace(GOOD, spec=endless))
+
+
+OVER = replace(GOOD, stopped=True)
+WITHOUT = replace(GOOD, members=GOOD.members[1:])
+
+
+@pytest.mark.parametrize("known", [OVER, WITHOUT])
+def test_nobody_is_asked_back_into_what_is_over_for_him(known: StampedSpec) -> None:
+    presence = Presence(stamp=GOOD.stamp)
+    hello = Hello(term=Term(1), presence=presence)
+    for offered, passes in ((GOOD, False), (OVER, True), (WITHOUT, True)):
+        messages = (
+            hello,
+            DocumentOffer(term=Term(1), presence=presence, document=offered),
+        )
+        for here in (None, GOOD):
+            require_no_revival(messages, here, ALICE)
+        if passes:
+            require_no_revival(messages, known, ALICE)
+            continue
+        with pytest.raises(Refused, match="alice takes part in jam no more"):
+            require_no_revival(messages, known, ALICE)
 
 
 def test_of_messages_only_offers_of_this_session_are_looked_at() -> None:
