@@ -56,9 +56,9 @@ class Lines:
 
     async def tell(self, to: HostName, message: Message) -> tuple[Message, ...]:
         """Send one message and return what comes back; nothing when it is lost."""
-        address, line = self.address(to), self.line(to)
-        if address is None or line is None:
+        if (found := self.reach(to)) is None:
             return ()
+        address, line = found[0], self._roster.line(*found)
         sent = self.envelope((message,), to, times=Timestamps(transmit=self._now()))
         try:
             reply = await line.tell(sent, within=TELL_WITHIN)

@@ -1,122 +1,24 @@
 """Joining by a link alone: agents of no studio, out of multicast's reach."""
 
-import secrets
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.belonging import INVITED_FOR
-from sessiond.core.conditions import Reason
 from sessiond.core.election import DocumentOffer, Presence
 from sessiond.core.joining import JoinLink, Token, join_address, parse_link
-from sessiond.core.proofs import Purpose, proof
 from sessiond.core.roles import Role
-from sessiond.core.spec import SessionSpec
-from sessiond.core.stamped import Secrets, Stamp, StampedSpec
-from sessiond.core.status import SessionStatus
+from sessiond.core.stamped import Secrets, Stamp
 from sessiond.core.tries import TRIES_EACH
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Address, HostId, HostName, Seconds, SessionName, Term
-from sessiond.wire.client import AgentClient
-from sessiond.wire.identity import Identity, _pem, _written, der_of, read_identity
-from sessiond.wire.join_client import JoinClient
-from sessiond.wire.join_messages import GreetRequest, JoinRequest
+from sessiond.units import Address, HostId, HostName, SessionName, Term
 from sessiond.wire.peer_messages import PeerEnvelope
-from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
+from tests.agent.band import JAM, SOON, band, jam, show
+from tests.agent.links import asked, begun, duo, joined, loner, signed_anew
 from tests.core.examples import ALICE, BOB, CAROL, TRIO
 from tests.support.eventually import aeventually
 from tests.support.fakes import FakeClock
 from tests.support.identities import identity_of
-
-WITHIN = Seconds(5.0)
-
-
-async def loner(opened: Band, name: str) -> Agent:
-    """Start an agent that knows of nobody."""
-    return await opened.add(name, studio=b"", seen=False)
-
-
-async def begun(opened: Band, spec: SessionSpec | None = None) -> Agent:
-    """Return alice in a session of her own that names others, too."""
-    alice = await loner(opened, "alice")
-    await alice.service.create(spec or jam(), Secrets(source="hackme"))
-    await aeventually(lambda: alice.leads, within=SOON)
-    return alice
-
-
-async def joined(*agents: Agent) -> None:
-    """Return once all agree on a session in which all of them are."""
-
-    def agree() -> bool:
-        docs = [a.document for a in agents if a.host.document]
-        names = {a.host.name for a in agents}
-        return (
-            len(docs) == len(agents)
-            and len({d.stamp for d in docs}) == 1
-            and names <= set(docs[0].voters)
-            and sum(a.leads for a in agents) == 1
-        )
-
-    await aeventually(
-        lambda: agree() and all(a.is_settled() for a in agents), within=SOON
-    )
-
-
-async def duo(opened: Band, spec: SessionSpec | None = None) -> tuple[Agent, Agent]:
-    """Return alice, who leads, and bob, who has joined her."""
-    alice = await begun(opened, spec)
-    bob = await loner(opened, "bob")
-    await bob.service.join(await alice.service.invite(None, Role.HOST))
-    await joined(alice, bob)
-    return alice, bob
-
-
-def signed_anew(identity: Identity) -> Identity:
-    """Return another certificate of the same key: each signature is another one."""
-    key = serialization.load_pem_private_key(identity.key.encode(), password=None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    again = _pem(_written("bob", key.public_key(), key))
-    return read_identity(identity.key, again)
-
-
-async def asked(
-    link: JoinLink,
-    who: Identity,
-    name: str,
-    *,
-    address: Address | None = None,
-    key: bytes | None = None,
-    times: int = 1,
-) -> StampedSpec:
-    """Join as whoever asks at the first of a link's places."""
-    where, host = link.places[0]
-    async with await JoinClient.open(where, host, within=WITHIN) as door:
-        greeted = await door.greet(
-            GreetRequest(nonce=secrets.token_bytes(16)), within=WITHIN
-        )
-        shown = proof(
-            key or link.token.key,
-            Purpose.JOIN,
-            der_of(door.certificate),
-            der_of(who.certificate),
-            greeted.nonce,
-        )
-        request = JoinRequest(
-            session=link.session,
-            token_id=link.token.id,
-            certificate=who.certificate,
-            name=name,
-            address=address,
-            nonce=greeted.nonce,
-            proof=shown,
-        )
-        for _ in range(times):
-            reply = await door.join(request, within=WITHIN)
-        return reply.stamped
-
 
 # Coming in
 
@@ -409,123 +311,3 @@ async def test_a_host_of_no_studio_accepts_no_session_from_the_network() -> None
         await alice.roster.ask_all((bob.address, other.address))
         assert alice.roster.named(BOB) == alice.roster.named(CAROL) == ()
         assert bob.host.document is other.host.document is None
-
-
-# People
-
-
-async def last_of(pictures: AsyncIterator[SessionStatus]) -> None:
-    async for _ in pictures:
-        pass
-
-
-async def test_people_join_and_may_do_what_their_link_says() -> None:
-    async with band() as opened:
-        alice = await begun(opened)
-        for name, role in (("Vera", Role.VIEWER), ("Olga", Role.OPERATOR)):
-            who = identity_of(name)
-            link = parse_link(await alice.service.invite(None, role))
-            doc = await asked(link, who, name)
-            assert (name, role) in [(p.label, p.role) for p in doc.people]
-            async with AgentClient(
-                alice.address, pinned=alice.host.identity.certificate, identity=who
-            ) as line:
-                assert (await line.status(None)).session == JAM
-                if role is Role.VIEWER:
-                    with pytest.raises(Refused, match="not for the role viewer"):
-                        await line.stop(JAM)
-                else:
-                    assert await line.invite(None, Role.VIEWER)
-
-
-async def test_a_person_who_was_removed_is_a_stranger_at_once() -> None:
-    async with band() as opened:
-        alice = await begun(opened)
-        vera = identity_of("Vera")
-        link = parse_link(await alice.service.invite(None, Role.VIEWER))
-        await asked(link, vera, "Vera")
-        async with AgentClient(
-            alice.address, pinned=alice.host.identity.certificate, identity=vera
-        ) as line:
-            pictures = line.watch(None)
-            await anext(pictures)
-            before = alice.host.secrets
-            await alice.service.remove(JAM, "Vera")
-            assert alice.host.secrets == before
-            with pytest.raises(Refused, match="does not know who calls"):
-                await last_of(pictures)
-            with pytest.raises(Refused, match="does not know who calls"):
-                await line.status(None)
-
-
-# Going
-
-
-async def test_a_removed_host_ends_its_part_and_the_others_keep_theirs() -> None:
-    async with band() as opened:
-        alice, bob = await duo(opened, show())
-        await aeventually(lambda: bool(bob.host.secrets.join), within=SOON)
-        link = await alice.service.invite(None, Role.HOST)
-        known = bob.host.secrets.join
-        stamp = await alice.service.remove(JAM, "bob")
-        assert alice.document.stamp >= stamp
-        assert alice.document.spec.host_names == (ALICE,)
-        await aeventually(
-            lambda: not bob.host.lifecycles and bob.host.settled, within=SOON
-        )
-        assert bob.host.secrets == Secrets()
-        assert alice.host.secrets.join != known, "it knew how to make invitations"
-        with pytest.raises(Refused, match="secret in the join link is wrong"):
-            await bob.service.join(link)
-        await bob.service.join(await alice.service.invite(None, Role.HOST))
-        await joined(alice, bob)
-
-
-async def test_a_host_that_was_removed_while_it_was_away_is_shut_out() -> None:
-    async with band() as opened:
-        alice, bob = await duo(opened)
-        carol = await loner(opened, "carol")
-        await carol.service.join(await alice.service.invite(None, Role.HOST))
-        await joined(alice, bob, carol)
-        await aeventually(lambda: len(alice.document.voters) == 3, within=SOON)
-        leader, gone = (alice, bob) if alice.leads else (bob, alice)
-        await opened.end(gone)
-        await leader.service.remove(JAM, gone.host.name)
-        back = await opened.restart(gone)
-        await aeventually(
-            lambda: Reason.NOT_A_MEMBER in {c.reason for c in back.host.conditions},
-            within=2 * SOON,
-        )
-        await back.service.leave()
-        assert not back.host.lifecycles
-
-
-async def test_whoever_leaves_can_come_back_with_a_new_link() -> None:
-    async with band() as opened:
-        alice, bob = await duo(opened)
-        await bob.service.leave()
-        await aeventually(
-            lambda: alice.document.spec.host_names == (ALICE,), within=SOON
-        )
-        assert bob.host.document is None
-        await bob.service.join(await alice.service.invite(None, Role.HOST))
-        await joined(alice, bob)
-
-
-async def test_nobody_of_that_name_and_the_last_host_can_not_be_removed() -> None:
-    async with band() as opened:
-        alice = await begun(opened, jam(ALICE))
-        with pytest.raises(Refused, match="Nobody called dave"):
-            await alice.service.remove(JAM, "dave")
-        with pytest.raises(Refused, match="the last host"):
-            await alice.service.remove(JAM, "alice")
-
-
-async def test_a_follower_passes_a_removal_on() -> None:
-    async with band() as opened:
-        alice, bob = await duo(opened, jam(*TRIO))
-        other = bob if alice.leads else alice
-        await other.service.remove(JAM, "carol")
-        await aeventually(
-            lambda: alice.document.spec.host_names == (ALICE, BOB), within=SOON
-        )
