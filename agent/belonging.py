@@ -9,6 +9,7 @@ from agent.doors import WallClock
 from agent.host import no_session
 from agent.membership import Membership
 from agent.present import Present, leaderless
+from agent.records import save_secrets
 from sessiond.core.admitting import Claim, admitted, without_member
 from sessiond.core.joining import (
     ID_BYTES,
@@ -60,6 +61,8 @@ class Belonging:
             raise Refused(f"Nobody can be invited to be {role}.")
         membership = self._now.in_session(session)
         doc, host = self._now.running(membership), self._host
+        if host.secrets_of == membership.name and membership.leads():
+            self._make_join_secret(membership.name)
         knows = host.secrets_of == membership.name and host.secrets.join
         if not knows and not membership.leads():
             return await self._now.pass_on(
@@ -74,6 +77,12 @@ class Belonging:
             host.secrets.join,
         )
         return str(JoinLink(membership.name, self._places(membership, doc), token))
+
+    def _make_join_secret(self, session: SessionName) -> None:
+        """Make a session's join secret, if an earlier version began it without one."""
+        if not self._host.secrets.join:
+            made = replace(self._host.secrets, join=join_secret())
+            save_secrets(self._host, session, made)
 
     def _places(
         self, membership: Membership, doc: StampedSpec

@@ -1,14 +1,21 @@
 """A session as one host lives it: consent, passwords, restarts, takeovers."""
 
+from dataclasses import replace
+
 import pytest
 
-from agent.membership import ALONE_AFTER
+from agent.identity import EARLIER, KEY
+from agent.membership import ALONE_AFTER, ELECTION
+from agent.records import save_secrets
 from sessiond.core.conditions import Reason
+from sessiond.core.election import Persisted
 from sessiond.core.procstates import Running
+from sessiond.core.roles import Role
 from sessiond.core.spec import BroadcastSettings
-from sessiond.core.stamped import Secrets
+from sessiond.core.stamped import Member, Secrets
 from sessiond.errors import Refused
-from sessiond.units import HostName, MountPath, ProcName, Seconds
+from sessiond.units import HostId, HostName, MountPath, ProcName, Seconds
+from sessiond.wire.convert import decode, encode
 from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
 from tests.core.examples import ALICE, TRIO
 from tests.support.eventually import aeventually
@@ -128,6 +135,43 @@ async def test_an_agent_that_restarts_adopts_its_children_and_its_role() -> None
         await aeventually(lambda: back.leads and back.is_settled(), within=SOON)
         assert {n: p.identity for n, p in back.procs.seen().items()} == before
         assert opened.radio.mounts[MIX].stream_start == stream
+
+
+async def test_a_session_that_an_earlier_version_began_plays_on_and_can_be_joined() -> (
+    None
+):
+    async with band() as opened:
+        alice = await opened.add("alice")
+        await opened.formed(show((ALICE,)), alice)
+        await aeventually(lambda: feeder(opened) == ALICE, within=SOON)
+        before = {n: p.identity for n, p in alice.procs.seen().items()}
+        await opened.end(alice)
+        earlier(alice)
+        back = await opened.restart(alice)
+        assert {n: p.identity for n, p in back.procs.seen().items()} == before
+        await aeventually(lambda: back.leads and back.is_settled(), within=SOON)
+        (me,) = back.document.members
+        assert me.id == back.host.id != alice.host.id
+        assert feeder(opened) == ALICE
+        link = await back.service.invite(None, Role.HOST)
+        bob = await opened.add("bob", studio=b"")
+        await bob.service.join(link)
+        assert bob.document.spec.host_names == (ALICE, bob.host.name)
+
+
+def earlier(agent: Agent) -> None:
+    """Have an agent's state folder look as one without certificates left it."""
+    store, old = agent.store, "0123456789abcdef" * 2
+    stored, secrets = store.load(ELECTION), agent.host.secrets
+    assert stored is not None
+    persisted = decode(Persisted, stored)
+    assert persisted.stamped is not None
+    members = (Member(name=ALICE, id=HostId(old), address=agent.address),)
+    before = replace(persisted.stamped, members=members)
+    store.save(ELECTION, encode(replace(persisted, stamped=before)))
+    save_secrets(agent.host, JAM, replace(secrets, join=""))
+    store.erase(KEY)
+    store.save(EARLIER, old.encode())
 
 
 async def test_a_host_that_boots_into_a_session_is_silent_until_it_hears_a_member() -> (
