@@ -9,10 +9,11 @@ from sessiond.core.joining import parse_link
 from sessiond.core.roles import Role
 from sessiond.core.stamped import Secrets
 from sessiond.core.status import SessionStatus
-from sessiond.errors import Refused
+from sessiond.errors import Refused, Unavailable
 from sessiond.wire.client import AgentClient
+from sessiond.wire.peer_client import PeerClient
 from tests.agent.band import JAM, SOON, band, jam, show
-from tests.agent.links import asked, begun, duo, joined, loner
+from tests.agent.links import WITHIN, asked, begun, duo, joined, loner
 from tests.core.examples import ALICE, BOB, TRIO
 from tests.support.eventually import aeventually
 from tests.support.identities import identity_of
@@ -104,6 +105,36 @@ async def test_a_host_that_was_removed_while_it_was_away_is_shut_out() -> None:
         )
         await back.service.leave()
         assert not back.host.lifecycles
+
+
+async def test_a_removed_hosts_open_connection_is_of_no_more_use() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened, jam(*TRIO))
+        line = PeerClient(
+            alice.address,
+            pinned=alice.host.identity.certificate,
+            identity=bob.host.identity,
+        )
+        await line.report(JAM, within=WITHIN)
+        await alice.service.remove(JAM, "bob")
+        with pytest.raises(Refused, match="does not know who calls"):
+            await line.report(JAM, within=WITHIN)
+        await line.renew()
+        with pytest.raises(Unavailable, match="hung up"):
+            await line.report(JAM, within=WITHIN)
+        await line.close()
+
+
+async def test_whoever_leads_can_be_removed_too() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        leader, other = (alice, bob) if alice.leads else (bob, alice)
+        await other.service.remove(JAM, leader.host.name)
+        await aeventually(
+            lambda: not leader.host.lifecycles and leader.host.settled, within=SOON
+        )
+        await aeventually(lambda: other.leads, within=SOON)
+        assert other.document.spec.host_names == (other.host.name,)
 
 
 async def test_whoever_leaves_can_come_back_with_a_new_link() -> None:
