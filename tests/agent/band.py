@@ -101,6 +101,12 @@ class Agent:
         membership = self.sessions.current()
         return membership is not None and membership.leads()
 
+    @property
+    def led_by(self) -> HostName | None:
+        """Who leads as far as this agent has heard."""
+        lead = self.host.leadership()
+        return lead.leader if lead else None
+
     def is_settled(self) -> bool:
         """The last turn had no effect, and there is a session that is not over."""
         return self.host.settled and self.host.document is not None
@@ -234,6 +240,7 @@ class Band:
         await aeventually(
             lambda: (
                 sum(a.leads for a in agents) == 1
+                and len({a.led_by for a in agents}) == 1
                 and all(a.is_settled() for a in agents)
                 and len({a.document.stamp for a in agents}) == 1
                 and all(m.id for m in agents[0].document.members)

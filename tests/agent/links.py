@@ -44,6 +44,7 @@ async def joined(*agents: Agent) -> None:
             and len({d.stamp for d in docs}) == 1
             and names <= set(docs[0].voters)
             and sum(a.leads for a in agents) == 1
+            and len({a.led_by for a in agents}) == 1
         )
 
     await aeventually(
