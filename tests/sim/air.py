@@ -3,6 +3,7 @@
 As `agent` does it, with the times that were measured there.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from sessiond.core import election as el
@@ -57,7 +58,7 @@ class Put:
         return 0.0 if self.before is None else self.at - self.before.last_byte
 
 
-class Air(Net):
+class Air(Net, ABC):
     """The sources of all hosts."""
 
     def __init__(
@@ -77,9 +78,9 @@ class Air(Net):
         self.puts: list[Put] = []
         self.kills: list[tuple[float, HostName]] = []
 
+    @abstractmethod
     def feed(self, host: Host, event: el.Event) -> None:
         """Step a host's elector."""
-        raise NotImplementedError
 
     # Looking
 
