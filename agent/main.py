@@ -25,11 +25,12 @@ from agent.adapters.ntp import NtpDoor
 from agent.adapters.os_procs import OsProcs, boot_id
 from agent.bell import TurnBell
 from agent.clock_watch import ClockWatch
-from agent.config import load
+from agent.config import load, own_address
 from agent.doctor import may_realtime
 from agent.ending import Ending, start_in_place
 from agent.host import Host
 from agent.leftovers import end_children
+from agent.network_watch import NetworkWatch
 from agent.notify import READY, STOPPING, WATCHDOG, Notifier
 from agent.observe import Observer
 from agent.operator import Operator
@@ -235,11 +236,17 @@ async def _run(
         )
         stack.push_async_callback(server.close)
         clock_watch = ClockWatch(host=host, ntp=NtpDoor(host.clock), bell=bell)
+        network_watch = NetworkWatch(
+            advertised=config.advertise,
+            own_address=own_address,
+            begin_again=ending.begin_again,
+        )
         tasks = [
             group.create_task(reconciler.run()),
             group.create_task(roster.run()),
             group.create_task(clock_watch.run()),
             group.create_task(keep_stored(host, bell)),
+            group.create_task(network_watch.run()),
         ]
         _log.info("agent.ready", name=host.name, id=host.id, listen=config.listen)
         notifier.tell(READY, WATCHDOG, "STATUS=")
