@@ -223,6 +223,7 @@ async def _run(
             prepare_station=lambda: prepare_station(host),
             remove_station=lambda: remove_station(host),
             publish=publisher.ring,
+            sources_changed=sessions.look_at_sources,
         )
         await sessions.go_on()
         server = await open_server(

@@ -36,7 +36,7 @@ from sessiond.units import HostName, MountPath, ProcName, Seconds
 
 # Until every mount is live, each look is a listener's waiting time.
 COMING_UP: Final = Seconds(0.1)
-# A lease lasts 10 s. A process that ended rings the bell; this finds a PUT that did.
+# A lease lasts 10 s. A turn tells of a process that ended; this finds a PUT that did.
 ON_AIR: Final = Seconds(1.0)
 # Nothing to renew, and every source is known to wait; the elector rings when it must.
 OFF_AIR: Final = Seconds(5.0)
@@ -117,7 +117,7 @@ class OnAir:
             await self._changed.wait(self._pause())
 
     def look(self) -> None:
-        """Have the leases looked at now: the elector changed its mind."""
+        """Have the leases looked at now: what the elector or a source does is new."""
         self._changed()
 
     async def steer(self) -> None:

@@ -51,6 +51,11 @@ class Sessions:
         """Return the present membership, also of a stopped session; or None."""
         return self._membership
 
+    def look_at_sources(self) -> None:
+        """Have the sources' leases looked at now: one came, went, or was ordered."""
+        if self._membership is not None:
+            self._membership.on_air.look()
+
     async def go_on(self) -> None:
         """Go on with the session that the state folder knows, if any."""
         host = self._host
