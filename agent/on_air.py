@@ -27,7 +27,7 @@ from sessiond.core.election import (
     SourceRefused,
 )
 from sessiond.core.plan import source_name
-from sessiond.core.seats import SETTLED_AFTER, hidden_wanted, in_the_way, to_rescue
+from sessiond.core.seats import back_after, hidden_wanted, in_the_way, to_rescue
 from sessiond.core.sourcing import Seat, SeatReport, SourceReport, SourceState
 from sessiond.core.spec import MountSpec, StandbyMode
 from sessiond.core.stamped import StampedSpec
@@ -309,8 +309,8 @@ class OnAir:
         if name not in self._live_since:
             self._live_since[name] = now
             return [self._admin.join_seats(doc, mount)]
-        settled = now - self._live_since[name] >= SETTLED_AFTER
-        if not settled or name in self._has_listeners:
+        waits = now - self._live_since[name] < back_after(self.reports[name].hidden)
+        if waits or name in self._has_listeners:
             return []
         self._has_listeners.add(name)
         return [self._admin.bring_back(doc, mount)]
@@ -327,7 +327,8 @@ class OnAir:
         lead = self._elector.leadership
         states = {report.primary.state for report in self.reports.values()}
         if lead.right:
-            return ON_AIR if states == {SourceState.LIVE} else COMING_UP
+            settled = self._live_since.keys() <= self._has_listeners
+            return ON_AIR if settled and states == {SourceState.LIVE} else COMING_UP
         if lead.watch and lead.standby == self._me:
             return COMING_UP
         every = {state for pair in self._states().values() for state in pair}

@@ -29,6 +29,7 @@ STEER_EVERY = 0.1
 IDLE = 1.0
 # A hidden mount ends once its host's own primary has something to play.
 SETTLED_AFTER = 3.0
+PLAYS_AFTER = 0.5
 # A hand-over that was asked for may take this long.
 ASKED_WITHIN = 8.0
 # A host was well if nothing happened to it for longer than any patience of another's.
@@ -109,6 +110,7 @@ class Air(Net, ABC):
             self.feed(host, self.witness(host))
         if host.state is not None:
             self.obey(host)
+            self.bring_back(host)
             self.fence(host, host.state)
         if host.state is not None:
             self.look_in(host, self.pause_after(host, host.state))
@@ -119,7 +121,7 @@ class Air(Net, ABC):
             return STEER_EVERY
         if state.right and host.stream is not None:
             well = host.stream.flowing and host.hidden is None
-            return IDLE if well else LOOK_EVERY
+            return IDLE if well and not self.station.moved else LOOK_EVERY
         if state.contact is None:
             return LOOK_EVERY
         watching_from = state.contact + 2 * timers(state).heartbeat
@@ -363,6 +365,14 @@ class Air(Net, ABC):
             self.station.move_listeners(self.now, hide=False)
         elif seen is el.Evidence.STALLED and ago >= timers(state).suspect:
             self.station.move_listeners(self.now, hide=True)
+
+    def bring_back(self, host: Host) -> None:
+        """Move the listeners to a mount that plays, from another's hidden mount."""
+        own = host.stream
+        if own is None or host.hidden is not None or not self.station.moved:
+            return
+        if self.now - own.since >= PLAYS_AFTER and self.reaches(host):
+            self.station.move_listeners(self.now, hide=False)
 
     # Fencing, in front
 
