@@ -273,8 +273,11 @@ class OnAir:
         name = source_name(mount)
         report = self.reports[name]
         if report.primary.state is SourceState.LIVE:
-            hot = doc.spec.broadcast.standby is StandbyMode.HOT
-            return self._settle_in(name, doc, mount) if hot else []
+            if doc.spec.broadcast.standby is StandbyMode.HOT:
+                return self._settle_in(name, doc, mount)
+            # Without hidden mounts there is nobody to wait for.
+            self._unsettle(name)
+            return []
         self._unsettle(name)
         seen = self._witnessed(mount.path)
         rescued = name in self._rescued and self._rescued[name] == seen.stream_start
