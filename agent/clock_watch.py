@@ -15,6 +15,8 @@ from sessiond.units import Seconds
 FIRST_ASKS: Final = 3
 FIRST_PAUSE: Final = Seconds(2.0)
 ANSWER_WITHIN: Final = Seconds(2.0)
+# Answers age between two questions, too: their loss is told within a minute.
+JUDGE_EVERY: Final = Seconds(5.0)
 
 
 class ClockWatch:
@@ -31,16 +33,25 @@ class ClockWatch:
         pause = TurnBell(asyncio.get_running_loop())
         asked = 0
         while self._host.config.ntp_servers:
-            await self._ask_all()
+            await self.ask()
+            self.judge()
             asked += 1
-            await pause.wait(FIRST_PAUSE if asked < FIRST_ASKS else ASK_EVERY)
+            rest = FIRST_PAUSE if asked < FIRST_ASKS else ASK_EVERY
+            until = self._host.clock.now() + rest
+            while (left := until - self._host.clock.now()) > 0:
+                await pause.wait(Seconds(min(left, JUDGE_EVERY)))
+                self.judge()
 
-    async def _ask_all(self) -> None:
+    async def ask(self) -> None:
+        """Ask every server once."""
         answers = await asyncio.gather(
             *(self._ask(server) for server in self._host.config.ntp_servers)
         )
         fresh = tuple(answer for answer in answers if answer is not None)
         self._samples = newest((*self._samples, *fresh))
+
+    def judge(self) -> None:
+        """Judge by the answers so far, as old as they are by now."""
         doc = self._host.document
         settings = doc.spec.clock if doc else ClockSettings()
         before = self._host.clock_verdict

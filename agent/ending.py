@@ -48,7 +48,12 @@ class Ending:
     def _begin_again(self, number: signal.Signals) -> None:
         if self._again.done():
             self._end(number)
-        elif self._may_restart():
+        else:
+            self.begin_again()
+
+    def begin_again(self) -> None:
+        """Have the agent started again in place, if it may be."""
+        if not self._again.done() and self._may_restart():
             self._again.set_result(True)
 
     @property

@@ -221,6 +221,10 @@ class Host:
         ports = (bind_port(state.plan.argv) for state in states if state is not None)
         return frozenset(port for port in ports if port is not None)
 
+    def sources_running(self) -> frozenset[ProcName]:
+        """Return the source processes that the last turn saw."""
+        return frozenset(n for n in self.observed.procs if n.startswith("source-"))
+
     def hears_station(self) -> bool:
         """Tell whether Icecast answered lately."""
         heard = self.station_heard

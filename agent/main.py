@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from agent.admission import Admission
 from agent.bell import TurnBell
 from agent.belonging import Belonging
 from agent.clock_watch import ClockWatch
-from agent.config import load, read_studio
+from agent.config import load, own_address, read_studio
 from agent.doctor import may_realtime
 from agent.ending import Ending, start_in_place
 from agent.entrance import Entrance
@@ -35,6 +35,7 @@ from agent.host import Host
 from agent.identity import load_identity, station_label
 from agent.join_port import JoinPort
 from agent.leftovers import end_children
+from agent.network_watch import NetworkWatch
 from agent.notify import READY, STOPPING, WATCHDOG, Notifier
 from agent.observe import Observer
 from agent.operator import Operator
@@ -239,6 +240,7 @@ async def _run(
             prepare_station=lambda: prepare_station(host),
             remove_station=lambda: remove_station(host),
             publish=publisher.ring,
+            sources_changed=sessions.look_at_sources,
         )
         await sessions.go_on()
         server = await open_server(
@@ -255,13 +257,15 @@ async def _run(
         )
         stack.push_async_callback(server.close)
         trust.tell(server.trust_changed, join_port.look)
-        clock_watch = ClockWatch(host=host, ntp=NtpDoor(host.clock), bell=bell)
         tasks = [
-            group.create_task(reconciler.run()),
-            group.create_task(roster.run()),
-            group.create_task(join_port.run()),
-            group.create_task(clock_watch.run()),
-            group.create_task(keep_stored(host, bell)),
+            group.create_task(endless)
+            for endless in (
+                reconciler.run(),
+                roster.run(),
+                join_port.run(),
+                keep_stored(host, bell),
+                *_watches(host, bell, ending),
+            )
         ]
         _log.info("agent.ready", name=host.name, id=host.id, listen=config.listen)
         notifier.tell(READY, WATCHDOG, "STATUS=")
@@ -278,6 +282,17 @@ async def _run(
         for task in tasks:
             task.cancel()
     return ending
+
+
+def _watches(
+    host: Host, bell: TurnBell, ending: Ending
+) -> Iterator[Coroutine[None, None, None]]:
+    yield ClockWatch(host=host, ntp=NtpDoor(host.clock), bell=bell).run()
+    yield NetworkWatch(
+        advertised=host.config.advertise,
+        own_address=own_address,
+        begin_again=ending.begin_again,
+    ).run()
 
 
 def _watchdog(

@@ -302,8 +302,7 @@ class Membership:
     def _sources_running(self) -> frozenset[ProcName] | None:
         if not self._host.turns:
             return None
-        names = self._host.observed.procs
-        return frozenset(n for n in names if n.startswith("source-"))
+        return self._host.sources_running()
 
     async def _lead(self) -> None:
         """Do what the leader owes the others."""

@@ -27,7 +27,7 @@ from sessiond.core.election import (
     SourceRefused,
 )
 from sessiond.core.plan import source_name
-from sessiond.core.seats import SETTLED_AFTER, hidden_wanted, in_the_way, to_rescue
+from sessiond.core.seats import back_after, hidden_wanted, in_the_way, to_rescue
 from sessiond.core.sourcing import Seat, SeatReport, SourceReport, SourceState
 from sessiond.core.spec import MountSpec, StandbyMode
 from sessiond.core.stamped import StampedSpec
@@ -36,7 +36,7 @@ from sessiond.units import HostName, MountPath, ProcName, Seconds
 
 # Until every mount is live, each look is a listener's waiting time.
 COMING_UP: Final = Seconds(0.1)
-# A lease lasts 10 s. A process that ended rings the bell; this finds a PUT that did.
+# A lease lasts 10 s. A turn tells of a process that ended; this finds a PUT that did.
 ON_AIR: Final = Seconds(1.0)
 # Nothing to renew, and every source is known to wait; the elector rings when it must.
 OFF_AIR: Final = Seconds(5.0)
@@ -117,7 +117,7 @@ class OnAir:
             await self._changed.wait(self._pause())
 
     def look(self) -> None:
-        """Have the leases looked at now: the elector changed its mind."""
+        """Have the leases looked at now: what the elector or a source does is new."""
         self._changed()
 
     async def steer(self) -> None:
@@ -273,8 +273,11 @@ class OnAir:
         name = source_name(mount)
         report = self.reports[name]
         if report.primary.state is SourceState.LIVE:
-            hot = doc.spec.broadcast.standby is StandbyMode.HOT
-            return self._settle_in(name, doc, mount) if hot else []
+            if doc.spec.broadcast.standby is StandbyMode.HOT:
+                return self._settle_in(name, doc, mount)
+            # Without hidden mounts there is nobody to wait for.
+            self._unsettle(name)
+            return []
         self._unsettle(name)
         seen = self._witnessed(mount.path)
         rescued = name in self._rescued and self._rescued[name] == seen.stream_start
@@ -309,8 +312,8 @@ class OnAir:
         if name not in self._live_since:
             self._live_since[name] = now
             return [self._admin.join_seats(doc, mount)]
-        settled = now - self._live_since[name] >= SETTLED_AFTER
-        if not settled or name in self._has_listeners:
+        waits = now - self._live_since[name] < back_after(self.reports[name].hidden)
+        if waits or name in self._has_listeners:
             return []
         self._has_listeners.add(name)
         return [self._admin.bring_back(doc, mount)]
@@ -327,7 +330,8 @@ class OnAir:
         lead = self._elector.leadership
         states = {report.primary.state for report in self.reports.values()}
         if lead.right:
-            return ON_AIR if states == {SourceState.LIVE} else COMING_UP
+            settled = self._live_since.keys() <= self._has_listeners
+            return ON_AIR if settled and states == {SourceState.LIVE} else COMING_UP
         if lead.watch and lead.standby == self._me:
             return COMING_UP
         every = {state for pair in self._states().values() for state in pair}

@@ -5,7 +5,7 @@ here. A failed effect is seen by the next turn; nothing is remembered of it othe
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGHUP
 from typing import Final, assert_never
@@ -58,6 +58,7 @@ class Reconciler:
             whether it changed.
         remove_station: Deletes it; there may be none.
         publish: Called after each turn.
+        sources_changed: Called when a source came, went, or was told its mount.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Reconciler:
         prepare_station: Callable[[], bool],
         remove_station: Callable[[], None],
         publish: Callable[[], None],
+        sources_changed: Callable[[], None],
     ) -> None:
         self._host = host
         self._observer = observer
@@ -84,6 +86,8 @@ class Reconciler:
         self._prepare_station = prepare_station
         self._remove_station = remove_station
         self._publish = publish
+        self._sources_changed = sources_changed
+        self._sources: frozenset[ProcName] = frozenset()
         self._passwords: dict[ProcName, str] = {}
         self._links = LinkWatch(host)
         self._forgiven_at: tuple[Stamp | None, Seconds | None] = (None, None)
@@ -116,6 +120,7 @@ class Reconciler:
             # Starts in a row take a tenth of a second; the election waits for none.
             await asyncio.sleep(0)
         host.turns += 1
+        self._tell_of_sources(decision.effects)
         host.settled = not decision.effects
         if decision.effects:
             _log.info("turn.changed", did=[_told(e) for e in decision.effects])
@@ -127,6 +132,13 @@ class Reconciler:
             save_records(host, self._procs)
         self._publish()
         return Seconds(decision.wake_at - host.clock.now())
+
+    def _tell_of_sources(self, effects: Sequence[Effect]) -> None:
+        """Have the leases looked at when a source came, went, or knows its mount."""
+        before, self._sources = self._sources, self._host.sources_running()
+        ordered = any(isinstance(effect, OrderSource) for effect in effects)
+        if ordered or self._sources != before:
+            self._sources_changed()
 
     def _forget_strangers(self) -> None:
         """Drop what is known of processes that nobody wants any more.

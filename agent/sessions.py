@@ -57,6 +57,11 @@ class Sessions:
         """Tell whether this host is in a session that has not ended for it."""
         return self._membership is not None and not self._membership.is_over
 
+    def look_at_sources(self) -> None:
+        """Have the sources' leases looked at now: one came, went, or was ordered."""
+        if self._membership is not None:
+            self._membership.on_air.look()
+
     async def go_on(self) -> None:
         """Go on with the session that the state folder knows, if any."""
         host = self._host

@@ -19,6 +19,8 @@ from sessiond.units import HostName, ProcName, Seconds
 # A listener that comes back hears nothing new until the mount's first page, with
 # Vorbis up to 1.4 s after the PUT (field notes); twice that and its burst is filled.
 SETTLED_AFTER: Final = Seconds(3.0)
+# A source's first pages; whoever is moved earlier waits for them.
+PLAYS_AFTER: Final = Seconds(0.5)
 
 
 def stands_by(lead: Leadership | None, me: HostName) -> bool:
@@ -54,6 +56,15 @@ def hidden_wanted(
         # Nobody is named, or this agent has just begun and has not heard who is.
         return taken
     return lead.standby == me and (taken or lead.broadcaster is not None)
+
+
+def back_after(hidden: SeatReport) -> Seconds:
+    """Return how long a mount feeds before it takes its listeners back.
+
+    On our own hidden mount they hear the same encoder and lose nothing by waiting. Any
+    other may have died with its host, and then each moment counts.
+    """
+    return SETTLED_AFTER if hidden.state is SourceState.LIVE else PLAYS_AFTER
 
 
 def may_take_over(

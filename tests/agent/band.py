@@ -369,6 +369,7 @@ class Band:
                 prepare_station=lambda: False,
                 remove_station=lambda: None,
                 publish=publisher.ring,
+                sources_changed=sessions.look_at_sources,
             ),
         )
         agent.stack.push_async_callback(icecast.close)

@@ -43,6 +43,7 @@ class Desk:
     wrote: list[str] = field(default_factory=list)
     config_changes: bool = False
     published: int = 0
+    told_of_sources: int = 0
 
     async def turns(self, count: int = 1) -> Seconds:
         """Take turns, a little apart; returns how long the next may wait."""
@@ -116,6 +117,9 @@ def desk_in(
     def publish() -> None:
         made.published += 1
 
+    def sources_changed() -> None:
+        made.told_of_sources += 1
+
     namesakes: Mapping[HostName, tuple[str, ...]] = {}
     made = Desk(
         host=host,
@@ -133,6 +137,7 @@ def desk_in(
             prepare_station=prepare,
             remove_station=lambda: made.wrote.append("removed"),
             publish=publish,
+            sources_changed=sources_changed,
         ),
     )
     return made

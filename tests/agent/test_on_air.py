@@ -17,7 +17,7 @@ from sessiond.core import election as el
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.holder import HolderLabel, Role, describe
 from sessiond.core.plan import plan_host
-from sessiond.core.seats import SETTLED_AFTER
+from sessiond.core.seats import PLAYS_AFTER, SETTLED_AFTER
 from sessiond.core.sourcing import Seat, SourceState
 from sessiond.core.spec import Codec
 from sessiond.units import HostName, MountPath, ProcName, SessionName, Term
@@ -221,7 +221,7 @@ async def test_a_source_that_is_back_takes_its_listeners_from_the_standby_once(
     await hands.steer(2)
     assert hands.state(MIX, Seat.PRIMARY) is SourceState.LIVE
     assert listener.path == HIDDEN[MIX]
-    hands.clock.advance(SETTLED_AFTER)
+    hands.clock.advance(PLAYS_AFTER)
     await hands.steer()
     assert listener.path == MIX
 

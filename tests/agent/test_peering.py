@@ -226,7 +226,9 @@ async def test_a_message_for_somebody_else_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "host_id"), [(CAROL, BOBS_ID), (BOB, HostId("e" * 32))]
+    ("name", "host_id"),
+    [(CAROL, BOBS_ID), (BOB, HostId("e" * 32))],
+    ids=["a stranger", "an impostor"],
 )
 async def test_a_stranger_and_an_impostor_are_no_members(
     name: HostName, host_id: HostId

@@ -13,7 +13,7 @@ from agent.records import adopt
 from sessiond.core.conditions import Reason
 from sessiond.core.configfile import AudioConfig
 from sessiond.core.jackgraph import JackGraph, Wire
-from sessiond.core.proc import ProcPlan, Program
+from sessiond.core.proc import ProcPlan, Program, Stage
 from sessiond.core.procstates import BackingOff, GaveUp, Running, Starting
 from sessiond.core.stamped import Station
 from sessiond.core.status import LinkState, Verdict
@@ -336,3 +336,22 @@ async def test_a_spawn_that_the_system_has_no_room_for_is_tried_again(
     monkeypatch.undo()
     await desk.turns(3)
     assert LINK in desk.procs.seen()
+
+
+# Sources
+
+
+async def test_the_leases_are_looked_at_once_a_source_came_or_went(desk: Desk) -> None:
+    source = ProcName("source-mix.ogg")
+    plan = ProcPlan(
+        name=source, program=Program.SOURCE, stage=Stage.SOURCES, argv=("python3",)
+    )
+    await desk.turns(2)
+    assert desk.told_of_sources == 0
+    await desk.procs.spawn(plan)
+    await desk.turns(2)
+    assert desk.told_of_sources == 1
+    desk.procs.end(source, 1)
+    desk.procs.forget(source)
+    await desk.turns(2)
+    assert desk.told_of_sources == 2

@@ -298,6 +298,17 @@ async def test_listeners_go_to_the_standby_mount_and_come_back(
             await aeventually(lambda: len(heard.body) > before + 8000, within=5)
             assert await listeners() == 0
             async with source(server, MIX.path) as again, feeding(again):
+                before = len(heard.body)
+                await aeventually(lambda: len(heard.body) > before + 8000, within=5)
+                # They come back when they are moved, and not by themselves.
+                assert await listeners() == 0
+                await door.move_listeners(
+                    server.station,
+                    MIX.standby_path,
+                    MIX.path,
+                    user="source",
+                    password=PASSWORD,
+                )
                 await aeventually(listeners, within=5)
                 assert not heard.finished.is_set()
 

@@ -8,7 +8,9 @@ from sessiond.core.election import Evidence, Leadership, MountWitnessed
 from sessiond.core.holder import HolderLabel, Role
 from sessiond.core.liveness import Liveness
 from sessiond.core.seats import (
+    PLAYS_AFTER,
     SETTLED_AFTER,
+    back_after,
     hidden_wanted,
     in_the_way,
     may_take_over,
@@ -154,3 +156,8 @@ def test_4_on_other_mounts_only_what_stalled_is_ended_and_only_by_the_broadcaste
     seen = MountWitnessed(evidence=evidence, stream_start="s1")
     report = SourceReport(primary=seat)
     assert in_the_way(report, seen, holds_primary=holds_primary) == start
+
+
+def test_only_on_our_own_hidden_mount_do_listeners_wait_for_long() -> None:
+    assert back_after(LIVE) == SETTLED_AFTER
+    assert back_after(WAITING) == PLAYS_AFTER

@@ -5,7 +5,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -107,6 +107,11 @@ class Goal:
         if shown.dropped and not self.may_drop:
             yield "a listener was dropped"
         yield from shown.shared
+
+    def is_only_late(self, shown: Shown) -> bool:
+        """Tell whether nothing but a recovery or the bytes came later than asked."""
+        timeless = replace(self, gap=None, recovery=None)
+        return bool(self.missed(shown)) and not timeless.missed(shown)
 
     @property
     def text(self) -> str:

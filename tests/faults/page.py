@@ -39,7 +39,6 @@ def line_of(case: Case, runs: Sequence[Run], note: str = "") -> tuple[str, ...]:
     silences = [1000 * one.silence for one in shown]
     recoveries = [one.recovery for one in shown if one.recovery is not None]
     gap = max((one.gap for one in shown), default=math.nan)
-    held = sum(not run.missed for run in runs)
     why = sorted({sentence for run in runs for sentence in run.missed})
     words = [word for word in (case.also, *why, note) if word]
     judged = case.goal.silence is not None
@@ -51,9 +50,22 @@ def line_of(case: Case, runs: Sequence[Run], note: str = "") -> tuple[str, ...]:
         spread(silences, 0) if judged else "",
         spread(recoveries, 1),
         f"{gap:.1f}" if judged and shown else "",
-        "yes" if held == len(runs) else f"**no**: {held} of {len(runs)}",
+        verdict(case, runs),
         "; ".join(words).replace("|", "/").replace("\n", " "),
     )
+
+
+def verdict(case: Case, runs: Sequence[Run]) -> str:
+    """Return whether a case holds; its goals for time are 95th percentiles.
+
+    Source: election.md, "Fault table".
+    """
+    held = sum(not run.missed for run in runs)
+    late = sum(bool(run.shown and case.goal.is_only_late(run.shown)) for run in runs)
+    if held == len(runs):
+        return "yes"
+    at_p95 = held + late == len(runs) and late <= len(runs) // 20
+    return f"{'at p95' if at_p95 else '**no**'}: {held} of {len(runs)}"
 
 
 def spread(values: Sequence[float], digits: int) -> str:

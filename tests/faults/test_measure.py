@@ -20,7 +20,7 @@ from tests.faults.measure import (
     silence_of,
     switches_in,
 )
-from tests.faults.page import Run, line_of, spread, write
+from tests.faults.page import Run, line_of, spread, verdict, write
 from tests.support.ear import Heard
 
 ASKS = 'INFO connection/_handle_source_request Source logging in at mountpoint "/m" x'
@@ -126,6 +126,27 @@ def test_a_spread_is_median_percentile_and_maximum() -> None:
     assert spread([], 1) == ""
     assert spread([3.0], 1) == "3.0 / 3.0 / 3.0"
     assert spread([float(n) for n in range(1, 21)], 0) == "10 / 19 / 20"
+
+
+@pytest.mark.parametrize(
+    ("odd", "holds"),
+    [
+        (shown(), "yes"),
+        (shown(recovery=3.0), "at p95: 19 of 20"),
+        (shown(silence=0.5), "**no**: 19 of 20"),
+        (shown(recovery=3.0, switches=2), "**no**: 19 of 20"),
+        (None, "**no**: 19 of 20"),
+    ],
+)
+def test_one_of_twenty_runs_may_be_late_and_nothing_else(
+    odd: Shown | None, holds: str
+) -> None:
+    goal = Goal(silence=0.0, recovery=2.0, switches=1)
+    case = Case(row="4", fault="f", goal=goal, play=lambda _: shown())
+    runs = [Run(shown=shown(), missed=())] * 19
+    missed = ("it fell over",) if odd is None else goal.missed(odd)
+    assert verdict(case, [*runs, Run(shown=odd, missed=missed)]) == holds
+    assert verdict(case, [Run(shown=odd, missed=missed)]) != "at p95: 0 of 1"
 
 
 def test_a_case_is_one_line_of_the_page_and_replaces_its_older_one(

@@ -71,6 +71,10 @@ SOUND_SINCE = {
 def test_no_installation_can_have_a_release_with_a_known_hole() -> None:
     asked = {canonicalize_name(r.name): r.specifier for r in requirements()}
     for name, since in SOUND_SINCE.items():
-        floors = [Version(s.version) for s in asked[name] if s.operator == ">="]
+        floors = [
+            Version(s.version)
+            for s in asked[canonicalize_name(name)]
+            if s.operator == ">="
+        ]
         assert floors
         assert max(floors) >= Version(since), name

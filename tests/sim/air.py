@@ -3,6 +3,7 @@
 As `agent` does it, with the times that were measured there.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from sessiond.core import election as el
@@ -28,6 +29,7 @@ STEER_EVERY = 0.1
 IDLE = 1.0
 # A hidden mount ends once its host's own primary has something to play.
 SETTLED_AFTER = 3.0
+PLAYS_AFTER = 0.5
 # A hand-over that was asked for may take this long.
 ASKED_WITHIN = 8.0
 # A host was well if nothing happened to it for longer than any patience of another's.
@@ -57,7 +59,7 @@ class Put:
         return 0.0 if self.before is None else self.at - self.before.last_byte
 
 
-class Air(Net):
+class Air(Net, ABC):
     """The sources of all hosts."""
 
     def __init__(
@@ -77,9 +79,9 @@ class Air(Net):
         self.puts: list[Put] = []
         self.kills: list[tuple[float, HostName]] = []
 
+    @abstractmethod
     def feed(self, host: Host, event: el.Event) -> None:
         """Step a host's elector."""
-        raise NotImplementedError
 
     # Looking
 
@@ -108,6 +110,7 @@ class Air(Net):
             self.feed(host, self.witness(host))
         if host.state is not None:
             self.obey(host)
+            self.bring_back(host)
             self.fence(host, host.state)
         if host.state is not None:
             self.look_in(host, self.pause_after(host, host.state))
@@ -118,7 +121,7 @@ class Air(Net):
             return STEER_EVERY
         if state.right and host.stream is not None:
             well = host.stream.flowing and host.hidden is None
-            return IDLE if well else LOOK_EVERY
+            return IDLE if well and not self.station.moved else LOOK_EVERY
         if state.contact is None:
             return LOOK_EVERY
         watching_from = state.contact + 2 * timers(state).heartbeat
@@ -362,6 +365,14 @@ class Air(Net):
             self.station.move_listeners(self.now, hide=False)
         elif seen is el.Evidence.STALLED and ago >= timers(state).suspect:
             self.station.move_listeners(self.now, hide=True)
+
+    def bring_back(self, host: Host) -> None:
+        """Move the listeners to a mount that plays, from another's hidden mount."""
+        own = host.stream
+        if own is None or host.hidden is not None or not self.station.moved:
+            return
+        if self.now - own.since >= PLAYS_AFTER and self.reaches(host):
+            self.station.move_listeners(self.now, hide=False)
 
     # Fencing, in front
 

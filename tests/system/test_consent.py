@@ -2,6 +2,7 @@
 
 import pytest
 
+from sessiond.cli.lab.network import INTERFACE
 from tests.support.eventually import aeventually, eventually, steadily
 from tests.support.jackhost import connections
 from tests.support.jam import Jam, expected
@@ -18,6 +19,14 @@ LONG_ENOUGH = 8.0
 
 def open_microphones(jam: Jam, name: str) -> list[tuple[str, str]]:
     return [w for w in connections(jam.lab.host(name)) if w[0].startswith("music:")]
+
+
+def moves(jam: Jam, name: str, address: str) -> None:
+    """Give a host another address, as a laptop gets one on another network."""
+    host = jam.lab.host(name)
+    # With its first address an interface loses the others of the same network.
+    host.run(("ip", "address", "del", f"{host.address}/24", "dev", INTERFACE))
+    host.run(("ip", "address", "add", f"{address}/24", "dev", INTERFACE))
 
 
 def silent(jam: Jam, name: str) -> bool:
@@ -64,3 +73,23 @@ async def test_a_booted_host_stays_silent_until_a_member_is_heard(
         return True
 
     await aeventually(together, within=30)
+
+
+def test_a_host_that_wakes_on_another_network_stays_silent_until_a_member_is_heard(
+    jam_of: Jamming,
+) -> None:
+    jam = jam_of(*HOSTS)
+    jam.start_all()
+    created = jam.operate("alice", "create", str(written(jam, HOSTS, {})))
+    assert created.code == 0, created
+    eventually(lambda: open_microphones(jam, "bob"), within=20)
+
+    bob = jam.lab.host("bob")
+    bob.cut()
+    moves(jam, "bob", bob.address.rpartition(".")[0] + ".77")
+    eventually(lambda: "AwaitingConsent" in conditions(jam, "bob"), within=20)
+    steadily(lambda: silent(jam, "bob"), during=2.0)
+
+    bob.heal()
+    eventually(lambda: open_microphones(jam, "bob"), within=30)
+    assert "AwaitingConsent" not in conditions(jam, "bob")

@@ -121,6 +121,24 @@ def test_a_jack_server_that_stands_still_is_told(jam: Jam) -> None:
     eventually(lambda: linked(alice), within=WITHIN)
 
 
+def test_a_link_gets_its_own_name_as_soon_as_it_is_free(jam: Jam) -> None:
+    jam.start_all()
+    alice = jam.lab.host("alice")
+    stranger = alice.start_player("--sine", "1234", client="link-bob")
+    eventually(lambda: "link-bob:out_1" in ports_of(alice), within=WITHIN)
+    made = jam.operate("alice", "create", str(jam.session_file({})), "--wait", "0")
+    assert made.code == 0, made
+    eventually(lambda: "ClientRenamed" in reasons_on(alice), within=WITHIN)
+    stranger.stop()
+    eventually(lambda: "link-bob:receive_1" in ports_of(alice), within=WITHIN)
+    eventually(lambda: "ClientRenamed" not in reasons_on(alice), within=WITHIN)
+    eventually(lambda: linked(alice), within=WITHIN)
+
+
+def ports_of(host: LabHost) -> list[str]:
+    return host.run(("jack_lsp", "-s", "default")).split()
+
+
 GROWING = """\
 #!/bin/sh
 # The queue that the session does not want: it grows in an outage.

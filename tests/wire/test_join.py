@@ -149,7 +149,7 @@ Call = Callable[[JoinClient], Awaitable[object]]
         ),
     ],
 )
-@pytest.mark.parametrize("expected", [SERVER.id, None])
+@pytest.mark.parametrize("expected", [SERVER.id, None], ids=["pinned", "unknown"])
 async def test_what_strangers_say_arrives_with_where_they_are(
     porter: Porter,
     where: str,
