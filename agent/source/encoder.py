@@ -65,7 +65,7 @@ class Encoder:
         restarted: Called before the first chunk of each further FFmpeg.
         now: A monotonic clock.
         backoff: Waits between tries; one more failure in a row is the end.
-        executables: Where FFmpeg lies; found now unless they are given.
+        executables: Where FFmpeg lies; found on the PATH of `env` unless given.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Encoder:
         backoff: tuple[Seconds, ...] = BACKOFF,
         executables: Executables | None = None,
     ) -> None:
-        self._executables = executables or Executables()
+        self._executables = executables or Executables(env.get("PATH"))
         self._backoff = backoff
         self._argv = argv
         self._env = env
