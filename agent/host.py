@@ -253,5 +253,18 @@ def no_session(host: Host) -> Refused:
     )
 
 
+def require_part(host: Host, doc: StampedSpec) -> None:
+    """Return if a session that goes on does so with this host.
+
+    Raises:
+        Refused: This host was taken out of it.
+    """
+    if not doc.stopped and doc.member(host.name) is None:
+        raise Refused(
+            f"{host.name} belongs to {doc.spec.name} no longer.",
+            "Join it again with a link of `sessiond invite`.",
+        )
+
+
 def _milli(value: Seconds | None) -> float | None:
     return None if value is None else round(value * 1000, 3)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from agent.host import Host, no_session
+from agent.host import Host, no_session, require_part
 from agent.membership import Membership
 from agent.records import drop_conflict, save_secrets
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
@@ -74,11 +74,7 @@ class Present:
                 f"The session {membership.name} has been stopped.",
                 "Create it anew with `sessiond create FILE`.",
             )
-        if doc.member(self.host.name) is None:
-            raise Refused(
-                f"{self.host.name} belongs to {membership.name} no longer.",
-                "Join it again with a link of `sessiond invite`.",
-            )
+        require_part(self.host, doc)
         return doc
 
     def may_stamp(self, membership: Membership) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 from agent.adapters.icecast import IcecastDoor
 from agent.bell import TurnBell
-from agent.host import Host, no_session
+from agent.host import Host, no_session, require_part
 from agent.membership import Membership
 from sessiond.core.argv import link_client
 from sessiond.core.conditions import Condition
@@ -104,12 +104,13 @@ class Publisher:
         """Return the picture of this host's session.
 
         Raises:
-            Refused: It is in none.
+            Refused: It is in none, or no longer.
         """
         host, membership = self._host, self._membership()
         doc = host.document
         if membership is None or doc is None:
             raise no_session(host)
+        require_part(host, doc)
         reports, mounts = await asyncio.gather(
             self._reports(membership, doc), self._seen(doc)
         )
@@ -128,7 +129,7 @@ class Publisher:
         """Yield the picture now and whenever it has changed.
 
         Raises:
-            Refused: This host is in no session.
+            Refused: This host is in no session, or no longer.
             Unavailable: Too many are watching.
         """
         if len(self._watchers) >= MOST_WATCHERS:

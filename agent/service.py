@@ -8,7 +8,7 @@ from agent.bell import TurnBell
 from agent.belonging import Belonging
 from agent.doctor import look_over
 from agent.entrance import Entrance
-from agent.host import Host, no_session
+from agent.host import Host, no_session, require_part
 from agent.join_port import JoinPort
 from agent.membership import Membership
 from agent.operator import Operator
@@ -105,6 +105,7 @@ class Service:
                 f"The session {doc.spec.name} has been stopped.",
                 "Create it anew with `sessiond create FILE`.",
             )
+        require_part(self._host, doc)
         return doc
 
     async def status(self, name: SessionName | None) -> SessionStatus:

@@ -43,7 +43,12 @@ _CERTIFICATE: Final = (
     r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/]{1,64}={0,2}\n){1,30}"
     r"-----END CERTIFICATE-----\n?"
 )
-_ADDRESS: Final = r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):[0-9]{1,5}"
+_PORT: Final = (
+    r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
+)
+_ADDRESS: Final = (
+    rf"(\[[0-9A-Fa-f:.]{{2,45}}\]|[A-Za-z0-9_][A-Za-z0-9._-]{{0,252}}):{_PORT}"
+)
 
 # Keys are NewTypes' names: that is what remains of them at run time.
 _PATTERNS: Final[Mapping[str, tuple[str, re.Pattern[str]]]] = MappingProxyType(

@@ -278,7 +278,8 @@ def test_removal_ends_connections_that_are_open(
     assert jam.operate("alice", "remove", SESSION, "bob").code == 0
     eventually(lambda: not jam.ours_on("bob"), within=15)
     fader = ("gain", SESSION, "/mix.opus", "alice", "-3")
-    assert refuses(jam.operate("bob", *fader), 2, SESSION)
+    for command in (fader, ("status",), ("spec",), ("watch", "--json")):
+        assert refuses(jam.operate("bob", *command), 2, SESSION), command
     eventually(lambda: set(members(jam, "alice")) == {"alice"}, within=10)
     seen = len(pictures(watches[stays]))
     eventually(lambda: len(pictures(watches[stays])) > seen, within=10)

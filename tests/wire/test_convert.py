@@ -198,6 +198,14 @@ FACTS = status_pb2.HostFacts(name="alice", id=ID, address="h:1", clock="ok")
             session_pb2.HostRef(name="alice", address="192.168.1.20"),
             r"HostRef\.address is not HOST:PORT",
         ),
+        *[
+            (
+                HostRef,
+                session_pb2.HostRef(name="alice", address=address),
+                r"HostRef\.address is not HOST:PORT",
+            )
+            for address in ("-bob:7700", "h:65536", "h:99999", "[::1%x]:1", "a b:1")
+        ],
     ],
 )
 def test_what_is_no_value_is_refused_by_name(
