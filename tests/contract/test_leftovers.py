@@ -12,6 +12,7 @@ import pytest
 
 from agent.adapters.disk import DiskStore
 from agent.adapters.os_procs import OsProcs
+from agent.identity import load_identity
 from agent.leftovers import end_children
 from agent.records import PROCS, ProcRecord, ProcRecords
 from sessiond.core.configfile import AgentConfig
@@ -138,6 +139,7 @@ async def test_the_stations_passwords_are_not_left_behind(
     gone: Gone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    load_identity(gone.store, gone.config.name)
     configuration = gone.store.folder("run") / "icecast.xml"
     configuration.touch()
     await end_children(gone.config)
