@@ -101,7 +101,7 @@ def test_a_stranger_in_its_own_name_takes_a_link_for_3_s_at_most(
     tmp_path: Path,
 ) -> None:
     with linked(tmp_path) as jam:
-        for attack in attacks(jam, "stop", "garbage", "audio"):
+        for attack in attacks(jam, "garbage", "audio", "stop"):
             one, other = attack.ends
             before = running_on(one), running_on(other)
             silent = silent_until(one, other, attack, seconds=ATTACK + WITHIN + 3)
