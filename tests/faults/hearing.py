@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,19 @@ _HEARD: Final = 0.3
 _BEFORE: Final = Seconds(1.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What one end of a link heard of the other.
+
+    Attributes:
+        missing: Numbers of the windows without it, rising.
+        late: How long after the beginning of window 0 the link was broken.
+    """
+
+    missing: tuple[int, ...]
+    late: float
+
+
 def silent_until(
     one: LabHost, other: LabHost, breaks: Callable[[], None], seconds: float = 5.0
 ) -> Seconds:
@@ -37,12 +51,19 @@ def silent_until(
     Raises:
         AssertionError: They did not hear each other at the end, or not before.
     """
-    return asyncio.run(_silent_until(one, other, breaks, seconds))
+    return max(map(_back, asyncio.run(_listen(one, other, breaks, seconds))))
 
 
-async def _silent_until(
-    one: LabHost, other: LabHost, breaks: Callable[[], None], seconds: float
+def silent_for(
+    one: LabHost, other: LabHost, breaks: Callable[[], None], seconds: float = 5.0
 ) -> Seconds:
+    """As `silent_until`, but return how long in all one did not hear the other."""
+    return max(map(_in_all, asyncio.run(_listen(one, other, breaks, seconds))))
+
+
+async def _listen(
+    one: LabHost, other: LabHost, breaks: Callable[[], None], seconds: float
+) -> tuple[Heard, Heard]:
     async with asyncio.TaskGroup() as tasks:
         began = time.monotonic()
         whole = _BEFORE + seconds
@@ -51,23 +72,32 @@ async def _silent_until(
         await asteadily(lambda: True, during=_BEFORE)
         broke = time.monotonic() - began
         breaks()
-    return max(
-        _back(at_one.result(), SINES[other.name], broke),
-        _back(at_other.result(), SINES[one.name], broke),
+    return (
+        _missed(at_one.result(), SINES[other.name], broke),
+        _missed(at_other.result(), SINES[one.name], broke),
     )
 
 
-def _back(heard: Pcm, pitch: int, broke: float) -> Seconds:
-    """Return how long after the fault a sine was last missing."""
+def _missed(heard: Pcm, pitch: int, broke: float) -> Heard:
+    """Return in which windows a sine was missing, from the one before the fault on."""
     levels = _levels(heard, pitch)
     count = int(broke / _WINDOW) - 1
     usual = float(np.median(levels[:count]))
-    missing = np.flatnonzero(levels[count:] < _HEARD * usual)
     assert usual > 1e-3, f"{pitch} Hz was not heard before"
     assert levels[-1] >= _HEARD * usual, f"{pitch} Hz is not heard at the end"
-    if not missing.size:
+    missing = np.flatnonzero(levels[count:] < _HEARD * usual)
+    return Heard(missing=tuple(map(int, missing)), late=broke - count * _WINDOW)
+
+
+def _back(heard: Heard) -> Seconds:
+    """Return how long after the fault a sine was last missing."""
+    if not heard.missing:
         return Seconds(0.0)
-    return Seconds(max(0.0, (count + int(missing[-1]) + 1) * _WINDOW - broke))
+    return Seconds(max(0.0, (heard.missing[-1] + 1) * _WINDOW - heard.late))
+
+
+def _in_all(heard: Heard) -> Seconds:
+    return Seconds(len(heard.missing) * _WINDOW)
 
 
 def _levels(heard: Pcm, pitch: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
