@@ -16,8 +16,8 @@ from tests.support.weigh import weight
 SESSIONS = 36
 # The first sessions and the last ones are compared.
 WARM = 6
-# What is under way differs by 50 or so; three objects a session would be 90.
-SLACK = 75
+# What is under way differs by 20 or so; three objects a session would be 90.
+SLACK = 40
 SLACK_FILES = 2
 
 

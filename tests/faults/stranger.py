@@ -18,6 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -77,6 +78,7 @@ UNPROVEN: Final = (join_methods.ACQUAINT.path, join_methods.JOIN.path)
 CREATE: Final = "/sessiond.v1.AgentService/Create"
 
 CONNECTIONS: Final = 1000
+FLOODING: Final = 100
 HELLOS: Final = 10_000
 ABREAST: Final = 64
 GUESSES: Final = 40
@@ -190,6 +192,35 @@ def idle(
         eventually(lambda: time.monotonic() >= until, within=during + 5.0)
         kept = sum(map(is_open, opened))
         return {"tried": number, "opened": len(opened), "kept": kept}
+
+
+def flood(where: str, during: float) -> Report:
+    """Say things on a hundred connections at once, and begin each anew at its end.
+
+    Half of them at the port of members, as somebody whom nobody knows, and half where
+    strangers are heard: garbage, or calls as fast as they are taken.
+    """
+    ends = time.monotonic() + during
+    calls = GREETING + b"".join(call(GREET, n) for n in range(1, 256, 2))
+    noise = random.Random(19).randbytes(20_000)  # noqa: S311  no secret
+    said = [
+        (partial(opens, place), words)
+        for place in (where, door(where))
+        for opens, words in ((dial, noise), (as_mallory, calls))
+    ]
+
+    def one(number: int) -> tuple[int, int]:
+        opens, words = said[number % len(said)]
+        tried = heard = 0
+        while time.monotonic() < ends:
+            tried += 1
+            with suppress(OSError), opens(b"") as line:
+                heard += say(line, words)
+        return tried, heard
+
+    with ThreadPoolExecutor(FLOODING) as lines:
+        tried, heard = map(sum, zip(*lines.map(one, range(FLOODING)), strict=True))
+    return {"tried": tried, "heard": heard}
 
 
 def half_open(where: str) -> Report:
@@ -360,6 +391,10 @@ BY_HAND: Final[Mapping[str, Callable[[str], Report]]] = MappingProxyType(
     }
 )
 
+LASTING: Final[Mapping[str, Callable[..., Report]]] = MappingProxyType(
+    {"idle": idle, "flood": flood}
+)
+
 IN_WORDS: Final[Mapping[str, Callable[[str], Awaitable[Report]]]] = MappingProxyType(
     {"hellos": hellos, "lists": lists, "requests": requests, "guesses": guesses}
 )
@@ -375,7 +410,7 @@ def main() -> None:
     """Attack, and tell how it went."""
     where, attack, *seconds = sys.argv[1:]
     if seconds:
-        report = idle(where, during=float(seconds[0]))
+        report = LASTING[attack](where, during=float(seconds[0]))
     elif attack in BY_HAND:
         report = BY_HAND[attack](where)
     else:

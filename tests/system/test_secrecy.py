@@ -4,13 +4,16 @@ import base64
 import html
 import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from agent.adapters.disk import DiskStore
+from agent.records import load_secrets
 from sessiond.cli.lab import LabHost
+from sessiond.core.stamped import Secrets
 from tests.support.eventually import eventually
 from tests.support.jam import (
     ADMIN_PASSWORD,
@@ -85,21 +88,13 @@ def hits(
     ]
 
 
-def test_no_password_is_found_outside_its_file(jam_of: Jamming) -> None:
-    jam = jam_of(*HOSTS)
-    jam.start_all()
-    own = {"/dj.ogg": OWN_PASSWORD}
-    file = written(jam, HOSTS, MOUNTS, passwords=own)
-    open_icecast(jam, file, own)
-    created = jam.operate("alice", "create", str(file))
-    assert created.code == 0, created
-    link = jam.operate("alice", "invite", SESSION).out.strip()
-    secret = link.rpartition(".")[2].encode()
-    eventually(lambda: has_password(jam, "bob"), within=10)
-    jam.operate("alice", "handover", SESSION)
-    jam.operate("alice", "gain", SESSION, "/mix.opus", "bob", "-3")
+def require_hidden(jam: Jam, wanted: frozenset[bytes], station: Path | None) -> None:
+    """Fail if one of these lies anywhere but where it must.
 
-    wanted = needles(jam) | {secret}
+    Args:
+        wanted: What must be found nowhere else.
+        station: The configuration of an Icecast that is a host's own.
+    """
     for host in jam.lab.hosts:
         assert not hits(dict(processes(host)), wanted)
     assert not hits(dict(said(jam)), wanted)
@@ -111,13 +106,76 @@ def test_no_password_is_found_outside_its_file(jam_of: Jamming) -> None:
         holding = {p for p, text in found.items() if any(n in text for n in wanted)}
         assert {path.parent for path in holding} == {host.state_dir}, holding
         assert all(path.name.startswith(SECRET_FILES) for path in holding), holding
-        assert {stat.S_IMODE(path.stat().st_mode) for path in holding} == {0o600}
-        assert stat.S_IMODE(host.state_dir.stat().st_mode) == 0o700
-        # An invitation's secret is made anew from the session's each time.
-        assert not any(secret in text for text in found.values())
+        assert modes(holding) == {0o600}
+        assert modes([host.state_dir]) == {0o700}
+    if station is not None:
+        assert hits({str(station): station.read_bytes()}, wanted)
+        # Icecast reads it as a user of its own.
+        assert modes([station]) <= {0o600, 0o640}
+        beside = {str(path): path.read_bytes() for path in files(station.parent)}
+        del beside[str(station)]
+        assert not hits(beside, wanted)
+
+
+def modes(paths: Iterable[Path]) -> set[int]:
+    return {stat.S_IMODE(path.stat().st_mode) for path in paths}
+
+
+def invited(jam: Jam) -> bytes:
+    """Return an invitation's secret: it is made anew each time, and kept nowhere."""
+    link = jam.operate("alice", "invite", SESSION).out.strip()
+    return link.rpartition(".")[2].encode()
+
+
+def used(jam: Jam) -> None:
+    """Let the passwords travel as they would in an evening."""
+    eventually(lambda: has_password(jam, "bob"), within=10)
+    jam.operate("alice", "handover", SESSION)
+    jam.operate("alice", "gain", SESSION, "/mix.opus", "bob", "-3")
+
+
+def test_no_password_is_found_outside_its_file(jam_of: Jamming) -> None:
+    jam = jam_of(*HOSTS)
+    jam.start_all()
+    own = {"/dj.ogg": OWN_PASSWORD}
+    file = written(jam, HOSTS, MOUNTS, passwords=own)
+    open_icecast(jam, file, own)
+    created = jam.operate("alice", "create", str(file))
+    assert created.code == 0, created
+    secret = invited(jam)
+    used(jam)
+    require_hidden(jam, needles(jam) | {secret}, None)
+
+
+def test_the_passwords_of_an_embedded_icecast_lie_in_its_file_too(
+    jam_of: Jamming,
+) -> None:
+    jam = jam_of(*HOSTS)
+    jam.start_all()
+    file = written(jam, HOSTS, MOUNTS, station=False)
+    created = jam.operate("alice", "create", str(file))
+    assert created.code == 0, created
+    used(jam)
+    kept = passwords_of(jam.lab.host("alice"))
+    assert kept.source
+    assert kept.admin
+    wanted = {*disguises(kept.source), *disguises(kept.admin, "admin")}
+    (station,) = Path("/run/sessiond").glob(f"{member_id(jam, 'alice')}/icecast.xml")
+    require_hidden(jam, frozenset(wanted), station)
+
+
+def member_id(jam: Jam, name: str) -> str:
+    hosts = jam.status(name)["hosts"]
+    (found,) = (host["id"] for host in hosts if host["name"] == name)
+    return str(found)
+
+
+def passwords_of(host: LabHost) -> Secrets:
+    kept = load_secrets(DiskStore(host.state_dir))
+    assert kept is not None
+    return kept.secrets
 
 
 def has_password(jam: Jam, name: str) -> bool:
-    kept = jam.lab.host(name).state_dir.glob("secrets.*")
-    assert any(b"0urce" in path.read_bytes() for path in kept), name
+    assert passwords_of(jam.lab.host(name)).source, name
     return True
