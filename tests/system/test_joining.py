@@ -278,7 +278,7 @@ def test_removal_ends_connections_that_are_open(
     assert jam.operate("alice", "remove", SESSION, "bob").code == 0
     eventually(lambda: not jam.ours_on("bob"), within=15)
     fader = ("gain", SESSION, "/mix.opus", "alice", "-3")
-    for command in (fader, ("status",), ("spec",), ("watch", "--json")):
+    for command in (fader, ("status",), ("spec", SESSION), ("watch", "--json")):
         assert refuses(jam.operate("bob", *command), 2, SESSION), command
     eventually(lambda: set(members(jam, "alice")) == {"alice"}, within=10)
     seen = len(pictures(watches[stays]))
