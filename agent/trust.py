@@ -58,8 +58,8 @@ class Trust:
     def role_of(self, caller: HostId) -> Role | None:
         """Return what a caller is now; None for a stranger."""
         one, doc = self._belong.get(caller), self._document
-        # What was a member of a stopped session may ask this host into another one.
-        is_over = doc is None or doc.stopped
+        # What was a member of what is over may ask this host into another session.
+        is_over = doc is None or doc.stopped or doc.member(self._host.name) is None
         if self.is_acquainted(caller) and (one is None or is_over):
             return Role.ACQUAINTANCE
         return one.role if one is not None else None
@@ -112,7 +112,8 @@ class Trust:
         if doc is before:
             return
         self._document = doc
-        self._belong = {one.id: one for one in trusted_by(doc) if _is_own(one)}
+        trusted = trusted_by(doc, self._host.name)
+        self._belong = {one.id: one for one in trusted if _is_own(one)}
         self._former = _former(self._former, before, doc)
         self._forget()
         self._publish()

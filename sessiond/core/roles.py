@@ -43,7 +43,7 @@ _AGENTS: Final = _HOST | _STUDIO
 
 _AGENT: Final[Mapping[str, frozenset[Role]]] = {
     "Hosts": _OPERATORS,
-    "Create": _OPERATORS | _STUDIO,
+    "Create": _OWNER | _STUDIO,
     "Apply": _PASSED_ON,
     "GetSpec": _PEOPLE,
     "Status": _PEOPLE,

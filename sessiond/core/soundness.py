@@ -40,23 +40,24 @@ def require_sound_offers(messages: Iterable[Message], session: str) -> None:
 def require_no_revival(
     messages: Iterable[Message], known: StampedSpec | None, me: HostName
 ) -> None:
-    """Let messages pass that don't ask a host back into what is over for it.
+    """Let messages pass that don't change what is over for a host.
 
     Its owner agreed to that session; another of its name, or coming back after a
-    removal, is for the owner to say once more.
+    removal, is for the owner to say once more. What goes on without the host is none
+    of its business either: it would say whom the host trusts.
 
     Args:
-        messages: From a member.
+        messages: From who was a member with this host, and is perhaps none any more.
         known: The session's document as this host has it; None before it has one.
         me: This host.
 
     Raises:
-        Refused: One offers a session that goes on with this host.
+        Refused: One offers a session that goes on, and not just what is known.
     """
     if known is None or (known.member(me) is not None and not known.stopped):
         return
     offers = (m.document for m in messages if isinstance(m, DocumentOffer))
-    if any(not doc.stopped and doc.member(me) is not None for doc in offers):
+    if any(not doc.stopped and doc != known for doc in offers):
         raise Refused(
             f"{me} takes part in {known.spec.name} no more.",
             "Its owner can join again with a link of `sessiond invite`.",

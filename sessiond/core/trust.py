@@ -1,11 +1,10 @@
 """Whom a host trusts: the certificates of its session's document, each with a role."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sessiond.core.roles import ALLOWED, PERSONAL, Role, may_call
 from sessiond.core.stamped import StampedSpec
-from sessiond.units import Certificate, HostId
+from sessiond.units import Certificate, HostId, HostName
 
 __all__ = [
     "ALLOWED",
@@ -13,7 +12,6 @@ __all__ = [
     "Role",
     "Trusted",
     "may_call",
-    "role_of",
     "trusted_by",
 ]
 
@@ -27,16 +25,22 @@ class Trusted:
     role: Role
 
 
-def trusted_by(document: StampedSpec | None) -> tuple[Trusted, ...]:
-    """Return whom the members of a session trust: the members first, then people.
+def trusted_by(document: StampedSpec | None, me: HostName) -> tuple[Trusted, ...]:
+    """Return whom a host trusts for a session, the members first; each id once.
 
-    A stopped session's members go on trusting each other, for whoever was away has
-    still to hear of the stop; people have no more to do there. A member that has not
-    joined is nobody yet, and a person with a role that no person can have is nobody
-    at all.
+    What is over for the host leaves it the members, as hosts, for whoever was away has
+    still to hear of it; people have no more to do there. A member that has not joined
+    is nobody yet, a person with a role that no person can have is nobody at all, and
+    whoever is a member is no person besides.
+
+    Args:
+        document: As stored; None: nobody is trusted.
+        me: The host; it may have been taken out of the document.
     """
     if document is None:
         return ()
+    is_over = document.stopped or document.member(me) is None
+    taken = {member.id for member in document.members}
     members = (
         Trusted(id=member.id, certificate=member.certificate, role=Role.HOST)
         for member in document.members
@@ -45,11 +49,6 @@ def trusted_by(document: StampedSpec | None) -> tuple[Trusted, ...]:
     people = (
         Trusted(id=person.id, certificate=person.certificate, role=person.role)
         for person in document.people
-        if person.role in PERSONAL and not document.stopped
+        if person.role in PERSONAL and person.id not in taken and not is_over
     )
     return (*members, *people)
-
-
-def role_of(trusted: Iterable[Trusted], caller: HostId) -> Role | None:
-    """Return what a caller is; None for a stranger. The first of two roles holds."""
-    return next((one.role for one in trusted if one.id == caller), None)

@@ -8,7 +8,7 @@ from agent.belonging import INVITED_FOR
 from sessiond.core.election import DocumentOffer, Presence
 from sessiond.core.joining import JoinLink, Token, join_address, parse_link
 from sessiond.core.roles import Role
-from sessiond.core.stamped import Secrets, Stamp
+from sessiond.core.stamped import Person, Secrets, Stamp
 from sessiond.core.tries import TRIES_EACH
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Address, HostId, HostName, SessionName, Term
@@ -108,6 +108,13 @@ async def test_a_new_session_of_an_old_name_can_be_joined() -> None:
         await joined(dora, bob)
 
 
+def _operator(name: str) -> Person:
+    who = identity_of(name)
+    return Person(
+        label=name, id=who.id, certificate=who.certificate, role=Role.OPERATOR
+    )
+
+
 @pytest.mark.parametrize("removed", [False, True])
 async def test_what_is_over_begins_again_only_at_the_owners_word(
     *, removed: bool
@@ -121,17 +128,25 @@ async def test_what_is_over_begins_again_only_at_the_owners_word(
         else:
             await alice.service.stop(JAM)
             await aeventually(lambda: bob.document.stopped, within=SOON)
-        newer = replace(before, stamp=Stamp(Term(99), 1))
-        offer = DocumentOffer(
-            term=Term(99), presence=Presence(stamp=newer.stamp), document=newer
+        newer = replace(before, stamp=Stamp(Term(99), 1), people=(_operator("eve"),))
+        without = replace(
+            newer, members=tuple(m for m in newer.members if m.name != BOB)
         )
-        asked = PeerEnvelope(
-            sender_name=ALICE, sender_id=alice.host.id, session=JAM, messages=(offer,)
-        )
-        with pytest.raises(Refused, match="takes part in jam no more"):
-            await bob.peering.tell(asked)
-        assert bob.document.stamp < newer.stamp
-        assert not bob.sessions.goes_on()
+        for document in (newer, without):
+            offer = DocumentOffer(
+                term=Term(99), presence=Presence(stamp=newer.stamp), document=document
+            )
+            asked = PeerEnvelope(
+                sender_name=ALICE,
+                sender_id=alice.host.id,
+                session=JAM,
+                messages=(offer,),
+            )
+            with pytest.raises(Refused, match="takes part in jam no more"):
+                await bob.peering.tell(asked)
+            assert bob.document.stamp < newer.stamp
+            assert not bob.sessions.goes_on()
+            assert bob.trust.role_of(identity_of("eve").id) is None
 
 
 async def test_nobody_comes_in_at_an_address_that_no_file_could_say() -> None:

@@ -108,6 +108,26 @@ def test_of_a_stopped_session_the_hosts_alone_are_left(trust: Trust) -> None:
     assert role(trust, "olga") is None
 
 
+def test_who_was_taken_out_knows_nobody_but_hosts_and_its_studio(
+    trust: Trust,
+) -> None:
+    trust.meet(identity_of("carol").certificate)
+    told(trust, doc_of(*TRIO))
+    assert [role(trust, n) for n in ("carol", "olga")] == [Role.HOST, Role.OPERATOR]
+    told(trust, doc_of(BOB, CAROL))
+    assert role(trust, "olga") is None
+    assert role(trust, "bob") is Role.HOST
+    assert role(trust, "carol") is Role.ACQUAINTANCE
+
+
+def test_who_is_a_member_is_a_host_whatever_the_people_say(trust: Trust) -> None:
+    bob = identity_of("bob")
+    shadow = Person(label="x", id=bob.id, certificate=bob.certificate, role=Role.VIEWER)
+    told(trust, replace(doc_of(ALICE, BOB), people=(shadow,)))
+    assert role(trust, "bob") is Role.HOST
+    assert trust.certificate_of(bob.id) == bob.certificate
+
+
 def test_a_certificate_that_is_not_the_ids_counts_for_nothing(trust: Trust) -> None:
     doc = doc_of(ALICE, BOB, CAROL)
     crossed = replace(doc.members[1], certificate=identity_of("eve").certificate)

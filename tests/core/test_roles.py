@@ -19,8 +19,8 @@ PEER = "/sessiond.v1.PeerService/"
         (
             Role.OPERATOR,
             (
-                "Hosts Create Apply GetSpec Status Watch SetGain SetMute Handover Stop "
-                "Doctor Invite Remove"
+                "Hosts Apply GetSpec Status Watch SetGain SetMute Handover Stop Doctor "
+                "Invite Remove"
             ),
         ),
         (Role.VIEWER, "GetSpec Status Watch"),

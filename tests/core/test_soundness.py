@@ -97,11 +97,22 @@ OVER = replace(GOOD, stopped=True)
 WITHOUT = replace(GOOD, members=GOOD.members[1:])
 
 
+LATER = replace(WITHOUT, stamp=replace(GOOD.stamp, revision=9), people=(DORA,))
+
+
 @pytest.mark.parametrize("known", [OVER, WITHOUT])
-def test_nobody_is_asked_back_into_what_is_over_for_him(known: StampedSpec) -> None:
+def test_nothing_that_goes_on_is_taken_by_whom_it_is_over_for(
+    known: StampedSpec,
+) -> None:
     presence = Presence(stamp=GOOD.stamp)
     hello = Hello(term=Term(1), presence=presence)
-    for offered, passes in ((GOOD, False), (OVER, True), (WITHOUT, True)):
+    for offered, passes in (
+        (GOOD, False),
+        (LATER, False),
+        (OVER, True),
+        (replace(LATER, stopped=True), True),
+        (known, True),
+    ):
         messages = (
             hello,
             DocumentOffer(term=Term(1), presence=presence, document=offered),
