@@ -13,10 +13,11 @@ import click
 from sessiond.cli.arguments import PERSON, SESSION, is_label, json_flag
 from sessiond.cli.document import as_text, invitation_document
 from sessiond.cli.invitation import LIVES, command, show_code
-from sessiond.cli.operator import Operator
+from sessiond.cli.operator import Operator, connect_by_grpc
 from sessiond.core.joining import SCHEME, JoinLink, parse_link, read_token_id
 from sessiond.core.namerules import host_name_from
 from sessiond.core.roles import Role
+from sessiond.core.soundness import require_sound
 from sessiond.core.stamped import StampedSpec
 from sessiond.errors import Refused, SessiondError, Unavailable
 from sessiond.units import Address, HostId, Seconds, SessionName
@@ -141,7 +142,8 @@ def _rejoin(operator: Operator, name: SessionName) -> None:
     """Look where the hosts of a session are now, and who they are.
 
     Raises:
-        Refused: This person has no place in that session.
+        Refused: This person has no place in that session, or what a host of it
+            answers is another one.
         Unavailable: None of its hosts answers.
     """
     from sessiond.cli.person import Belongings  # noqa: PLC0415  slow to import
@@ -154,7 +156,13 @@ def _rejoin(operator: Operator, name: SessionName) -> None:
             f"Ask for a link: one of its hosts makes one with sessiond invite {name}.",
         )
     own.relocate(known, _seen(operator))
-    stamped = asyncio.run(_asked(operator, own.session(name) or known))
+    stamped = asyncio.run(_asked(own.session(name) or known))
+    # Else a host of one session would say who the hosts of another are.
+    if stamped.spec.name != name:
+        raise Refused(
+            f"A host of {name} answers with the session {stamped.spec.name}.",
+            f"Nothing was changed. Ask for a new link: sessiond invite {name}.",
+        )
     met = own.remember(stamped, known.role)
     click.echo(f"{name} is found, at {stamped.stamp}.")
     _tell_where(met, ())
@@ -168,12 +176,14 @@ def _seen(operator: Operator) -> Mapping[HostId, Address]:
     return {}
 
 
-async def _asked(operator: Operator, known: "MetSession") -> StampedSpec:
-    """Return the document of the first member that answers."""
+async def _asked(known: "MetSession") -> StampedSpec:
+    """Return the document of the first member that answers, as a leader stamps it."""
     for met in known.members:
         with suppress(Unavailable):
-            async with operator.connect(met.address) as agent:
-                return await agent.spec(known.name)
+            async with connect_by_grpc(met.address, met.certificate) as agent:
+                stamped = await agent.spec(known.name)
+                require_sound(stamped)
+                return stamped
     raise Unavailable(
         f"None of the hosts of {known.name} answers where it was last seen.",
         "If they have moved, or you have been removed, ask for a new link:"

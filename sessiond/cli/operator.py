@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 from sessiond.core.namerules import split_address
 from sessiond.errors import Refused
 from sessiond.places import AGENT_PORT, AGENT_SOCKET
+from sessiond.units import Certificate
 from sessiond.wire.api import AgentApi, MembershipApi
 
 _Answer = TypeVar("_Answer")
@@ -41,8 +42,15 @@ _IF_SOMEBODY = (
 )
 
 
-def connect_by_grpc(where: str) -> AbstractAsyncContextManager[PeopleApi]:
+def connect_by_grpc(
+    where: str, pinned: Certificate | None = None
+) -> AbstractAsyncContextManager[PeopleApi]:
     """Return the real line to an agent.
+
+    Args:
+        where: As `resolve_where` found it.
+        pinned: Who has to answer on another computer; None: whomever this person knows
+            to be there.
 
     Raises:
         Refused: It is on another computer, and this person does not know it.
@@ -55,7 +63,7 @@ def connect_by_grpc(where: str) -> AbstractAsyncContextManager[PeopleApi]:
     from sessiond.cli.person import Belongings  # noqa: PLC0415
 
     own = Belongings.of(os.environ)
-    identity, pinned = own.identity(), own.certificate_at(where)
+    identity, pinned = own.identity(), pinned or own.certificate_at(where)
     if identity is None or pinned is None:
         raise Refused(
             f"You have no way in to an agent at {where}.",

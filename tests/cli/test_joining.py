@@ -215,6 +215,43 @@ class TestByName:
             f"Look: sessiond --agent {door.address} status friday-jam",
         ]
 
+    async def test_a_host_says_nothing_of_another_session(
+        self, agent: FakeAgent, door: Doorway, folder: Path
+    ) -> None:
+        assert (await join(door.link(Role.VIEWER))).code == 0
+        before = files_in(folder)
+        other = replace(door.document.spec, name="sunday")  # type: ignore[arg-type]
+        agent.running = replace(door.document, spec=other)
+        ended = await join("friday-jam")
+        assert ended.code == 2
+        assert "answers with the session sunday" in ended.err
+        assert files_in(folder) == before
+
+    async def test_a_host_answers_with_what_a_leader_stamps(
+        self, agent: FakeAgent, door: Doorway, folder: Path
+    ) -> None:
+        assert (await join(door.link(Role.VIEWER))).code == 0
+        twice = door.document.members * 2
+        agent.running = replace(door.document, members=twice)
+        ended = await join("friday-jam")
+        assert (ended.code, ended.out) == (2, "")
+        assert "is none of a leader's" in ended.err
+
+    async def test_each_host_is_asked_as_itself(
+        self, agent: FakeAgent, door: Doorway, folder: Path
+    ) -> None:
+        assert (await join(door.link(Role.VIEWER))).code == 0
+        # Another member was last seen where this one is now.
+        file = folder / "sessions/friday-jam.json"
+        known = json.loads(file.read_text())
+        bob = identity_of("bob")
+        there = {"name": "bob", "id": bob.id, "certificate": bob.certificate}
+        known["members"].insert(0, {**there, "address": door.address})
+        file.write_text(json.dumps(known))
+        ended = await join("friday-jam")
+        assert (ended.code, ended.err) == (0, "")
+        assert agent.asked == [("spec", "friday-jam")]
+
     async def test_needs_a_link_first(self, folder: Path) -> None:
         ended = await join("friday-jam")
         assert ended.code == 2
