@@ -34,8 +34,11 @@ Document = dict[str, Any]
 
 
 def as_text(document: Document, *, indent: int | None = 2) -> str:
-    """Return a document as JSON; `indent` None puts it on one line."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent)
+    """Return a document as JSON; `indent` None puts it on one line.
+
+    In ASCII alone, so that no text of somebody else's steers the reader's terminal.
+    """
+    return json.dumps(document, allow_nan=False, indent=indent)
 
 
 def status_document(status: SessionStatus) -> Document:

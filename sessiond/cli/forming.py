@@ -123,7 +123,7 @@ def _shown(operator: Operator, *, silent: bool) -> Iterator[_Show]:
     def tell(status: SessionStatus) -> None:
         nonlocal before
         for line in news(before, status):
-            click.echo(line)
+            click.echo(visible(line))
         before = status
 
     yield tell

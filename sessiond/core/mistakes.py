@@ -23,6 +23,11 @@ _SHOWN: Final = 48
 # The end of a longer range, a port say, is no guess at what was meant.
 _WORTH_GUESSING: Final = 1000
 
+# Control and format characters, halves of pairs, breaks of lines and paragraphs
+# (Unicode's general categories).
+_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_LAST_OF_FOUR_DIGITS: Final = 0xFFFF
+
 _MARK: Final = "\N{REPLACEMENT CHARACTER}"
 
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -93,13 +98,29 @@ def shown(value: object) -> str:
             text = "a list"
         case _:
             text = str(value)
-    text = "".join(c if is_printable(c) else f"\\u{ord(c):04x}" for c in text)
+    text = escaped(text)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def is_printable(text: str) -> bool:
-    """Tell whether a text has no control character and no line or paragraph break."""
-    return not any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text)
+    """Tell whether all of a text is seen, on one line and in the order it is written.
+
+    Among what is not are the format characters (Cf): without width, or turning the
+    direction of others, they make one name look like another.
+    """
+    return not any(unicodedata.category(c) in _UNPRINTABLE for c in text)
+
+
+def escaped(text: str) -> str:
+    """Return a text with TOML's escapes for what can't be printed."""
+    return text if is_printable(text) else "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    if is_printable(character):
+        return character
+    code = ord(character)
+    return f"\\u{code:04X}" if code <= _LAST_OF_FOUR_DIGITS else f"\\U{code:08X}"
 
 
 def visible(text: str) -> str:

@@ -114,7 +114,7 @@ USER_NAME: Final = TextRule(
 )
 FREE_TEXT: Final = TextRule(
     accepts=lambda text: len(text) <= LONGEST_TEXT and is_printable(text),
-    must=f"at most {LONGEST_TEXT} characters on one line, without control characters",
+    must=f"at most {LONGEST_TEXT} characters on one line, none of them invisible",
     repair=lambda text: " ".join(text.split())[:LONGEST_TEXT],
 )
 FILE_NAME: Final = TextRule(

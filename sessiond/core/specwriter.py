@@ -2,14 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Final
 
+from sessiond.core.mistakes import escaped
 from sessiond.core.spec import HostRef, MountSpec, SessionSpec
 from sessiond.core.stamped import Stamp
 from sessiond.units import Seconds
-
-# JSON escapes a text as TOML does, but for this one character.
-_DELETE: Final = "\x7f"
 
 
 def format_spec(spec: SessionSpec, based_on: Stamp | None = None) -> str:
@@ -106,7 +103,8 @@ def toml(value: object) -> str:
     """Return a text, number, flag, list or mapping as it stands in TOML."""
     match value:
         case bool() | str():
-            return json.dumps(value, ensure_ascii=False).replace(_DELETE, "\\u007F")
+            # JSON escapes as TOML does, but not what is unprintable beyond ASCII.
+            return escaped(json.dumps(value, ensure_ascii=False))
         case list():
             return f"[{', '.join(map(toml, value))}]"
         case Mapping():

@@ -162,7 +162,7 @@ def test_what_others_wrote_does_not_steer_the_terminal(
             name=pictures.BOB,
             id=HostId("b" * 32),
             address=Address("192.168.1.21:7700"),
-            version="1\x1b]0;owned\x07",
+            version="1\x1b]0;owned\x07\x9b\u202e",
         ),
     )
     assert run(["hosts"], agent.operator(on_terminal=on_terminal)) == 0
@@ -170,6 +170,8 @@ def test_what_others_wrote_does_not_steer_the_terminal(
     # A column is as wide as what should be seen of it.
     assert "1\ufffd]0;owne" in out
     assert "\x1b]" not in out
+    assert run(["hosts", "--json"], agent.operator()) == 0
+    assert capsys.readouterr().out.isascii()
     agent.error = Refused("No\x1b[2J.", "Look\x9b.")
     assert run(["hosts"], agent.operator()) == 2
     assert capsys.readouterr().err == "error: No\ufffd[2J.\nhint: Look\ufffd.\n"

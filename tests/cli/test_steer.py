@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sessiond.cli.main import run
+from sessiond.core.mistakes import is_printable
 from sessiond.core.specfile import parse_spec
 from sessiond.core.stamped import Secrets, Stamp
 from sessiond.errors import Refused, Unavailable
@@ -135,6 +136,17 @@ class TestCreate:
             "Listen: http://192.168.1.20:8000/mix.ogg",
             "carol is missing; the session waits.",
         ]
+
+    def test_what_others_wrote_does_not_steer_the_terminal(
+        self, agent: FakeAgent, file: Path, capsys: Capture
+    ) -> None:
+        (mount,) = pictures.LIVE.mounts
+        odd = replace(mount, url="http://a/\x9b2J\u202e")
+        agent.pictures = (replace(pictures.LIVE, mounts=(odd,)),)
+        assert run(["create", str(file)], agent.operator()) == 0
+        out = capsys.readouterr().out
+        assert "/mix.ogg is live at http://a/\ufffd2J\ufffd\n" in out
+        assert all(map(is_printable, out.split("\n")))
 
     def test_draws_on_a_terminal(
         self, agent: FakeAgent, file: Path, capsys: Capture

@@ -31,6 +31,12 @@ def test_no_internet_hosts(text: str) -> None:
     assert not rules.is_internet_host(text)
 
 
+def test_a_free_text_is_seen_as_it_is() -> None:
+    assert rules.FREE_TEXT.accepts("Zoë & 夜 🎸")
+    for text in ("alice\u200b", "\u202eecila", "alice\u00ad", "al\x9bice", "x" * 257):
+        assert not rules.FREE_TEXT.accepts(text)
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

@@ -1,3 +1,4 @@
+import tomllib
 from types import MappingProxyType
 
 import pytest
@@ -143,7 +144,7 @@ def test_what_is_written_reads_the_same(
     assert file.password_files == PasswordFiles()
 
 
-@pytest.mark.parametrize("text", ['a"b\\c', "\\", "'''", "# @^%", "…🎸‍🎶", " -x "])
+@pytest.mark.parametrize("text", ['a"b\\c', "\\", "'''", "# @^%", "…🎸🎶", " -x "])
 def test_awkward_texts_are_carried_exactly(text: str) -> None:
     head = parse_spec('name = "a"\nhosts = ["b"]').spec
     mount = MountSpec(
@@ -151,6 +152,21 @@ def test_awkward_texts_are_carried_exactly(text: str) -> None:
     )
     spec = SessionSpec(name=head.name, hosts=head.hosts, mounts=(mount,))
     assert parse_spec(format_spec(spec)).spec.mounts[0].name == text
+
+
+def test_what_others_wrote_does_not_steer_the_terminal() -> None:
+    """A document from the network may hold what no session file could say."""
+    said = "\x9b2J\x7f\u202e\U000e0061夜"
+    mount = MountSpec(
+        path=MountPath("/x.ogg"), codec=Codec.OPUS, bitrate_kbps=Kbps(96), name=said
+    )
+    head = parse_spec('name = "a"\nhosts = ["b"]').spec
+    text = format_spec(
+        SessionSpec(name=head.name, hosts=head.hosts, mounts=(mount,)),
+    )
+    assert all(map(is_printable, text.split("\n")))
+    assert "夜" in text
+    assert tomllib.loads(text)["mount"][0]["name"] == said
 
 
 def test_the_file_reads_well() -> None:
