@@ -108,6 +108,8 @@ class Answers:
                 caller = self._admit(context, method.path)
                 with self._gate.entered(context.peer()):
                     content = await self._gate.request(context)
+                    # The request may be seconds behind the call's head.
+                    caller = self._admit(context, method.path)
                     return encode(await answer(decode(method.request, content), caller))
             except SessiondError as e:
                 end(context, e)

@@ -18,7 +18,7 @@ from sessiond.core.admitting import Claim
 from sessiond.core.roles import ALLOWED, Role
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Decibels, MountPath, Seconds, TokenId
+from sessiond.units import Decibels, HostId, MountPath, Seconds, TokenId
 from sessiond.wire import methods, peer_methods
 from sessiond.wire.address import parse_address
 from sessiond.wire.channel import open_channel
@@ -51,7 +51,7 @@ from sessiond.wire.peer_messages import (
 )
 from sessiond.wire.server import open_server
 from tests.support.eventually import aeventually
-from tests.support.identities import identity_of, trusting
+from tests.support.identities import ListedTrust, identity_of, trusting
 from tests.wire.answerers import (
     ALICE,
     ID,
@@ -229,6 +229,37 @@ async def test_a_changed_role_holds_from_the_next_call_on(site: Site) -> None:
     async with people_line(site.server.addresses[0], "vera") as vera:
         site.trust.add(identity_of("vera"), Role.OPERATOR)
         await vera.stop(JAM)
+
+
+class NotingTrust(ListedTrust):
+    """Notes that somebody was asked about."""
+
+    __slots__ = ("asked",)
+
+    def role_of(self, caller: HostId) -> Role | None:
+        self.asked = True
+        return ListedTrust.role_of(self, caller)
+
+
+async def test_who_is_removed_before_the_request_has_come_gets_no_answer(
+    tmp_path: Path,
+) -> None:
+    """The head of a call and its request may be seconds apart."""
+    noting = NotingTrust(trust().listed)
+    async with (
+        a_site(tmp_path, noting) as site,
+        channel_to(site.server.addresses[0], "olga") as channel,
+    ):
+        method: Any = channel.stream_unary(methods.STOP.path, bytes, bytes)
+        call = method()
+        await aeventually(lambda: getattr(noting, "asked", False), within=5)
+        site.distrust("olga")
+        await call.write(request_of(methods.STOP.path, "olga"))
+        await call.done_writing()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert not site.agent.asked
 
 
 async def test_methods_about_who_belongs_are_served_only_where_somebody_answers(
