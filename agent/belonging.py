@@ -8,7 +8,7 @@ from typing import Final
 from agent.doors import WallClock
 from agent.host import no_session
 from agent.membership import Membership
-from agent.present import Present, leaderless
+from agent.present import Present, inviters, leaderless
 from agent.records import save_secrets
 from sessiond.core.admitting import Claim, admitted, without_member
 from sessiond.core.joining import (
@@ -22,7 +22,7 @@ from sessiond.core.joining import (
 from sessiond.core.roles import PERSONAL, Role
 from sessiond.core.soundness import require_sound
 from sessiond.core.stamped import Stamp, StampedSpec
-from sessiond.errors import Refused
+from sessiond.errors import Refused, Unavailable
 from sessiond.units import Address, HostId, Seconds, SessionName
 from sessiond.wire.peer_messages import AdmitRequest
 
@@ -107,14 +107,18 @@ class Belonging:
                 membership, lambda agent: agent.remove(session, name)
             )
         document, host = without_member(running, name), self._host
-        is_host = document.members != running.members
-        if is_host and host.secrets_of == session:
-            # Whoever goes knows what invitations are made of.
-            new = replace(host.secrets, join=join_secret())
-            return await self._now.stamp_with(membership, document, running, new)
-        return await membership.elector.stamp(
-            membership.settled(document), based_on=running.stamp
-        )
+        if not inviters(running) - inviters(document):
+            return await membership.elector.stamp(
+                membership.settled(document), based_on=running.stamp
+            )
+        # Whoever goes has invitations, or knows what they are made of.
+        if host.secrets_of != session:
+            raise Unavailable(
+                f"{host.name} can't make the invitations to {session} void yet.",
+                "Try again in a few seconds, or ask a host that may broadcast.",
+            )
+        new = replace(host.secrets, join=join_secret())
+        return await self._now.stamp_with(membership, document, running, new)
 
     async def leave(self) -> None:
         """Take this host out of its session; without it there is none."""

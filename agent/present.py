@@ -5,11 +5,13 @@ Changes are stamped by the leader; another host passes the request on to it.
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from agent.host import Host, no_session, require_part
 from agent.membership import Membership
 from agent.records import drop_conflict, save_secrets
+from sessiond.core.roles import Role
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
 from sessiond.errors import Refused, SessiondError, Unavailable
 from sessiond.units import Address, Certificate, Seconds, SessionName
@@ -105,17 +107,24 @@ class Present:
         running: StampedSpec,
         passwords: Secrets,
     ) -> Stamp:
-        """Stamp a document whose passwords are known before its mounts are fed."""
-        before = self.host.secrets
-        save_secrets(self.host, document.spec.name, passwords)
+        """Stamp a document whose passwords are known before its mounts are fed.
+
+        Their join secret is taken only when somebody goes that knows the present one,
+        and then for good: what no majority has stored in time may hold all the same.
+        """
+        before, name = self.host.secrets, document.spec.name
+        goes = inviters(running) - inviters(document)
+        if self.host.secrets_of == name and before.join and not goes:
+            passwords = replace(passwords, join=before.join)
+        save_secrets(self.host, name, passwords)
         try:
             stamp = await membership.elector.stamp(
                 membership.settled(document), based_on=running.stamp
             )
         except SessiondError:
-            self.host.secrets = before
+            self.host.secrets = replace(before, join=self.host.secrets.join)
             with suppress(SessiondError):
-                save_secrets(self.host, document.spec.name, before)
+                save_secrets(self.host, name, self.host.secrets)
             raise
         # Whoever lost a change to a partition has looked at what holds now.
         drop_conflict(self.host)
@@ -129,6 +138,12 @@ class Present:
             pinned=certificate,
             identity=self.host.identity,
         )
+
+
+def inviters(document: StampedSpec) -> frozenset[str]:
+    """Return who can make invitations to a session, by host name or person's id."""
+    people = (one.id for one in document.people if one.role is Role.OPERATOR)
+    return frozenset((*(member.name for member in document.members), *people))
 
 
 def leaderless(membership: Membership) -> Unavailable:

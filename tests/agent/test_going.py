@@ -166,3 +166,44 @@ async def test_a_follower_passes_a_removal_on() -> None:
         await aeventually(
             lambda: alice.document.spec.host_names == (ALICE, BOB), within=SOON
         )
+
+
+# What whoever goes knows of invitations
+
+
+async def test_what_a_removed_operator_minted_is_void() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        link = parse_link(await alice.service.invite(None, Role.OPERATOR))
+        await asked(link, identity_of("Olga"), "Olga")
+        minted = parse_link(await alice.service.invite(None, Role.HOST))
+        await alice.service.remove(JAM, "Olga")
+        with pytest.raises(Refused, match="secret in the join link is wrong"):
+            await asked(minted, identity_of("eve"), "eve")
+
+
+async def test_what_a_removed_host_knows_is_void_though_it_stores_nothing() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        leader, gone = (alice, bob) if alice.leads else (bob, alice)
+        await aeventually(lambda: bool(gone.host.secrets.join), within=SOON)
+        known = leader.host.secrets.join
+        await opened.end(gone)
+        with pytest.raises(Unavailable):
+            await leader.service.remove(JAM, gone.host.name)
+        assert leader.document.member(gone.host.name) is None
+        assert leader.host.secrets.join not in ("", known)
+
+
+async def test_who_can_not_make_invitations_void_removes_nobody_that_has_some() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        for name, role in (("Vera", Role.VIEWER), ("Olga", Role.OPERATOR)):
+            link = parse_link(await alice.service.invite(None, role))
+            await asked(link, identity_of(name), name)
+        alice.host.secrets, alice.host.secrets_of = Secrets(), ""
+        for name in ("Olga", "bob"):
+            with pytest.raises(Unavailable, match="make the invitations to jam void"):
+                await alice.service.remove(JAM, name)
+        assert [p.label for p in alice.document.people] == ["Vera", "Olga"]
+        await alice.service.remove(JAM, "Vera")
