@@ -47,7 +47,6 @@ from sessiond.units import (
     SessionName,
 )
 from sessiond.wire.convert import encode
-from sessiond.wire.peer_client import PeerClient
 
 ELECTION: Final = "election"
 
@@ -310,7 +309,7 @@ class Membership:
             doc = self.elector.leadership.stamped
             waiting = False
             if doc is not None and not doc.stopped:
-                waiting = await self._give_secrets(doc)
+                waiting = await self._give_secrets()
                 await self._settle(doc)
             await self._owed.wait(SOON if waiting else SETTLE_EVERY)
 
@@ -330,27 +329,34 @@ class Membership:
             with suppress(SessiondError):
                 await self.elector.stamp(settled, based_on=doc.stamp)
 
-    async def _give_secrets(self, doc: StampedSpec) -> bool:
+    async def _give_secrets(self) -> bool:
         """Hand the passwords to each member that may broadcast, once.
 
         Returns:
             Whether a member that is there has still to get them.
         """
-        host = self._host
-        to = self._owed_secrets(doc) if host.secrets_of == self.name else frozenset()
-        if not to:
-            self._given.clear()
-            return False
-        waiting = [
-            (member.id, line)
-            for member in doc.members
+        given = [await self._give(member) for member in self._waiting()]
+        return not all(given)
+
+    def _waiting(self) -> tuple[Member, ...]:
+        """Return who is there and has still to be given the passwords."""
+        host, doc = self._host, self.elector.leadership.stamped
+        to = self._to_give()
+        return tuple(
+            member
+            for member in (doc.members if doc else ())
             if member.name in to
             and member.id is not None
             and self._given.get(member.id) != host.secrets
-            and (line := self.lines.line(member.name)) is not None
-        ]
-        given = [await self._give(*one) for one in waiting]
-        return not all(given)
+            and self.lines.line(member.name) is not None
+        )
+
+    def _to_give(self) -> frozenset[HostName]:
+        """Return the members whom this host gives the passwords that it has."""
+        doc = self.elector.leadership.stamped
+        if doc is None or doc.stopped or self._host.secrets_of != self.name:
+            return frozenset()
+        return self._owed_secrets(doc)
 
     def _owed_secrets(self, doc: StampedSpec) -> frozenset[HostName]:
         """Return the members whom this host, if it has the passwords, gives them."""
@@ -363,14 +369,23 @@ class Membership:
         facts = self._host.peer_facts.get(leader)
         return frozenset({leader} if facts and not facts.able else ())
 
-    async def _give(self, member: HostId, line: PeerClient) -> bool:
-        passwords = self._host.secrets
+    async def _give(self, member: Member) -> bool:
+        line, passwords = self.lines.line(member.name), self._host.secrets
+        # While another was given them, this one may have gone.
+        if line is None or member.id is None or member not in self._waiting():
+            return False
         try:
             await line.give_secrets(self.name, passwords, within=SECRETS_WITHIN)
         except SessiondError:
             return False
-        self._given[member] = passwords
+        self._given[member.id] = passwords
         return True
+
+    def _forget_given(self) -> None:
+        """Forget who has the passwords where they may be forgotten there, too."""
+        doc, to = self.elector.leadership.stamped, self._to_give()
+        owed = {m.id for m in (doc.members if doc else ()) if m.name in to}
+        self._given = {one: had for one, had in self._given.items() if one in owed}
 
     def _forget_secrets(self) -> None:
         """Forget what only those may know that take part, once this host does not."""
@@ -410,6 +425,7 @@ class Membership:
 
     def _elector_changed(self) -> None:
         self._roster.trust.look()
+        self._forget_given()
         self._forget_secrets()
         self._log_change()
         self.on_air.look()

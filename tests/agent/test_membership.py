@@ -1,11 +1,12 @@
 """A session as one host lives it: consent, passwords, restarts, takeovers."""
 
-from dataclasses import replace
+import asyncio
+from dataclasses import dataclass, replace
 
 import pytest
 
 from agent.identity import EARLIER, KEY
-from agent.membership import ALONE_AFTER, ELECTION
+from agent.membership import ALONE_AFTER, ELECTION, SECRETS_WITHIN
 from agent.records import save_secrets
 from sessiond.core.conditions import Reason
 from sessiond.core.election import Persisted
@@ -14,7 +15,14 @@ from sessiond.core.roles import Role
 from sessiond.core.spec import BroadcastSettings
 from sessiond.core.stamped import Member, Secrets
 from sessiond.errors import Refused
-from sessiond.units import HostId, HostName, MountPath, ProcName, Seconds
+from sessiond.units import (
+    HostId,
+    HostName,
+    MountPath,
+    ProcName,
+    Seconds,
+    SessionName,
+)
 from sessiond.wire.convert import decode, encode
 from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
 from tests.core.examples import ALICE, TRIO
@@ -73,6 +81,62 @@ async def test_nobody_gives_a_leader_other_passwords_than_it_has() -> None:
         before = leader.host.secrets
         await leader.peering.give_secrets(JAM, Secrets(source="older"))
         assert leader.host.secrets == before
+
+
+async def test_who_is_removed_while_others_get_the_passwords_gets_none() -> None:
+    async with band() as opened:
+        trio = await opened.trio()
+        leader = await opened.formed(jam(*TRIO), *trio)
+        first, last = (each for each in trio if each is not leader)
+        for each in (first, last):
+            await aeventually(lambda: each.host.secrets_of == JAM, within=SOON)  # noqa: B023
+        lines = Lines(first.host.name)
+        membership = leader.sessions.current()
+        assert membership is not None
+        membership.lines.line = lines.to  # type: ignore[method-assign,assignment]
+        save_secrets(leader.host, JAM, replace(leader.host.secrets, join="anew"))
+        membership._owed()
+        await lines.held.wait()
+        await leader.service.remove(JAM, last.host.name)
+        lines.go_on.set()
+        await aeventually(
+            lambda: lines.given[first.host.name] == leader.host.secrets, within=SOON
+        )
+        assert set(lines.given) == {first.host.name}
+
+
+class Lines:
+    """Lines to members, of whom one takes its time to be given passwords.
+
+    Attributes:
+        given: The last ones of each member.
+    """
+
+    def __init__(self, slow: HostName) -> None:
+        self._slow = slow
+        self.held, self.go_on = asyncio.Event(), asyncio.Event()
+        self.given: dict[HostName, Secrets] = {}
+
+    def to(self, name: HostName) -> "Line":
+        return Line(self, name)
+
+    async def give(self, name: HostName, secrets: Secrets) -> None:
+        self.given[name] = secrets
+        if name == self._slow:
+            self.held.set()
+            await self.go_on.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    lines: Lines
+    name: HostName
+
+    async def give_secrets(
+        self, session: SessionName, secrets: Secrets, *, within: Seconds
+    ) -> None:
+        assert (session, within) == (JAM, SECRETS_WITHIN)
+        await self.lines.give(self.name, secrets)
 
 
 async def test_the_source_is_told_its_password_over_its_socket() -> None:
