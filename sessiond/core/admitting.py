@@ -15,7 +15,10 @@ from sessiond.core.roles import Role
 from sessiond.core.spec import HostRef
 from sessiond.core.stamped import MOST_PEOPLE, MOST_USED, Member, Person, StampedSpec
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Address, Certificate, HostId, HostName, TokenId
+from sessiond.units import Address, Certificate, HostId, HostName, Seconds, TokenId
+
+CLOCKS_APART: Final = Seconds(3600.0)
+"""How far apart the clocks of two hosts that stamp may be, and no token comes again."""
 
 _INVITE: Final = "Ask for a new one with `sessiond invite`."
 
@@ -62,20 +65,27 @@ def admitted(document: StampedSpec, claim: Claim, now_wall: float) -> StampedSpe
     """
     if document.stopped:
         raise Refused(f"The session {document.spec.name} has been stopped.")
-    # What is forgotten below has expired here, so it can't come again.
     if read_token_id(claim.token_id) != (claim.role, claim.expires_at):
         raise Refused("This invitation is not for what it is used for.", _INVITE)
     if claim.expires_at <= now_wall:
         raise Refused("This invitation has expired.", _INVITE)
+    # It would be remembered for as long, and keep others out.
+    if claim.expires_at > now_wall + CLOCKS_APART:
+        raise Refused(
+            "This invitation lasts longer than any does.",
+            "Compare the clocks of the session's hosts: `sessiond doctor`.",
+        )
     _require_known_certificate(document, claim)
     place = _as_host if claim.role is Role.HOST else _as_person
     if claim.token_id in document.used:
         return _once_more(document, claim)
-    lately = tuple(t for t in document.used if read_token_id(t)[1] > now_wall)
+    # What is forgotten has expired by the clock of whoever stamps next, too.
+    since = now_wall - CLOCKS_APART
+    lately = tuple(t for t in document.used if read_token_id(t)[1] > since)
     if len(lately) >= MOST_USED:
         raise Unavailable(
             f"{MOST_USED} have joined {document.spec.name} just now.",
-            "Try again in a few minutes.",
+            "Try again in an hour.",
         )
     return replace(place(document, claim), used=(*lately, claim.token_id))
 
@@ -128,7 +138,13 @@ def _as_host(document: StampedSpec, claim: Claim) -> StampedSpec:
 
 
 def _require_own_name(document: StampedSpec, claim: Claim, name: HostName) -> None:
-    """Refuse a name that another has, and a second name for one computer."""
+    """Refuse a name that another has, and a second place for one key."""
+    for person in document.people:
+        if person.id == claim.id:
+            raise Refused(
+                f"This key is {person.label}'s in {document.spec.name}.",
+                f"Run `sessiond remove {document.spec.name} {person.label}` first.",
+            )
     for member in document.members:
         if member.name == name and member.id not in (None, claim.id):
             raise Refused(
@@ -147,6 +163,12 @@ def _require_own_name(document: StampedSpec, claim: Claim, name: HostName) -> No
 def _as_person(document: StampedSpec, claim: Claim) -> StampedSpec:
     if not claim.name or not FREE_TEXT.accepts(claim.name):
         raise Refused(f"A person's name must be {FREE_TEXT.must}, and not empty.")
+    for member in document.members:
+        if member.id == claim.id:
+            raise Refused(
+                f"{member.name}'s key is a host's of {document.spec.name}.",
+                "A person joins with a key of their own.",
+            )
     others = tuple(person for person in document.people if person.id != claim.id)
     if any(person.label == claim.name for person in others):
         raise Refused(

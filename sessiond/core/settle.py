@@ -76,7 +76,7 @@ def identified(document: StampedSpec, identities: Identities) -> StampedSpec:
         identities: Proven ones; a name that is no host of the spec says nothing.
     """
     members = tuple(_named(ref, document) for ref in document.spec.hosts)
-    taken = {member.id for member in members}
+    taken = {member.id for member in members} | {who.id for who in document.people}
     told: list[Member] = []
     for member in members:
         host, certificate = identities.get(member.name, (None, None))

@@ -106,6 +106,8 @@ def _people_faults(document: StampedSpec) -> Iterator[str]:
         yield "Two of its people have one name."
     if len({p.id for p in people}) < len(people):
         yield "Two of its people have one id."
+    if not {p.id for p in people}.isdisjoint(ids):
+        yield "One of its people has a member's id."
     for person in people:
         if not person.label or not rules.FREE_TEXT.accepts(person.label):
             yield f"Somebody in it is called {person.label[:48]!r}."

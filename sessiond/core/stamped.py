@@ -25,7 +25,7 @@ from sessiond.units import (
 
 # Each costs every member some 700 bytes of the document; a band's crew is a few.
 MOST_PEOPLE: Final = 64
-# Joins within one quarter of an hour, which is as long as an invitation lives.
+# Joins while an invitation lives, a quarter of an hour, and for an hour after it.
 MOST_USED: Final = 64
 
 _STAMP: Final = re.compile(r"([0-9]+)\.([0-9]+)(?:\+([0-9]+))?")
@@ -131,7 +131,7 @@ class StampedSpec:
         voters: Who elects the leader, at most seven, best rank first; the election
             settles them, one change a stamp. Only a member with an id votes.
         people: Who belongs besides the members.
-        used: Tokens that somebody joined with, until they would expire anyway.
+        used: Tokens that somebody joined with, until they have expired everywhere.
     """
 
     stamp: Stamp

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiond.core.admitting import Claim, admitted, without_member
+from sessiond.core.admitting import (
+    CLOCKS_APART,
+    Claim,
+    admitted,
+    without_member,
+)
 from sessiond.core.amend import checked
 from sessiond.core.settle import first_document, settle
 from sessiond.core.spec import BroadcastSettings, HostRef
@@ -201,9 +206,28 @@ def test_a_claim_is_what_its_token_says(wrong: dict[str, object]) -> None:
 
 
 def test_used_tokens_are_forgotten_once_they_have_expired() -> None:
-    old, live = token(8, ends=int(NOW)), token(9, ends=int(NOW) + 1)
+    gone = int(NOW - CLOCKS_APART)
+    old, live = token(8, ends=gone), token(9, ends=gone + 1)
     doc = admitted(document(used=(old, live)), claim(), NOW)
     assert doc.used == (live, token(1))
+
+
+def test_a_clock_that_is_fast_brings_no_used_token_back() -> None:
+    once = admitted(document(), claim(), NOW)
+    fast = admitted(
+        without_member(once, DAVE),
+        claim("erin", number=2, expires_at=ENDS + 1800),
+        NOW + 1800,
+    )
+    with pytest.raises(Refused, match="used already"):
+        admitted(fast, claim(), NOW)
+
+
+def test_no_token_is_remembered_for_years() -> None:
+    longest = int(NOW + CLOCKS_APART)
+    admitted(document(), claim(expires_at=longest), NOW)
+    with pytest.raises(Refused, match="lasts longer"):
+        admitted(document(), claim(expires_at=longest + 1), NOW)
 
 
 def test_no_more_join_than_the_document_can_remember() -> None:
@@ -243,11 +267,10 @@ def test_whatever_is_claimed_each_id_and_each_name_has_one_place(
             continue
         assert admitted(doc, step, NOW) == doc
         assert step.token_id in doc.used
-    ids = [m.id for m in doc.members if m.id]
+    ids = [m.id for m in doc.members if m.id] + [p.id for p in doc.people]
     assert len(set(ids)) == len(ids)
     assert tuple(m.name for m in doc.members) == doc.spec.host_names
     assert len({p.label for p in doc.people}) == len(doc.people)
-    assert len({p.id for p in doc.people}) == len(doc.people)
     assert len(set(doc.used)) == len(doc.used)
     assert checked(doc.spec).host_names == doc.spec.host_names
 
@@ -291,6 +314,20 @@ def test_a_person_with_another_token_has_role_and_label_renewed() -> None:
     more = claim("Dora B.", Role.OPERATOR, 2, **same)
     doc = admitted(once, more, NOW)
     assert [(p.label, p.role) for p in doc.people] == [("Dora B.", Role.OPERATOR)]
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
+def test_no_link_makes_a_person_of_a_host(role: Role) -> None:
+    alices = claim("x", role, id=facts(ALICE).id, certificate=certificate(ALICE))
+    with pytest.raises(Refused, match="alice's key is a host's of jam"):
+        admitted(document(), alices, NOW)
+
+
+def test_a_persons_key_is_no_hosts() -> None:
+    known = admitted(document(), claim("Dora", Role.VIEWER, 2), NOW)
+    doras = claim(DAVE, id=known.people[0].id, certificate=known.people[0].certificate)
+    with pytest.raises(Refused, match="This key is Dora's in jam"):
+        admitted(known, doras, NOW)
 
 
 def test_a_used_token_gives_its_role_to_nobody_else() -> None:

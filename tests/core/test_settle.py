@@ -107,6 +107,17 @@ def test_one_id_has_one_place() -> None:
     assert later == doc
 
 
+def test_a_persons_id_takes_no_hosts_place() -> None:
+    known = identities(BOB)
+    shadow = Person(
+        label="x", id=facts(BOB).id, certificate=certificate(BOB), role=Role.VIEWER
+    )
+    doc = first_document(session(), {}, RADIO, identities=identities(ALICE))
+    bob = identified(replace(doc, people=(shadow,)), known).member(BOB)
+    assert bob is not None
+    assert bob.id is None
+
+
 def test_settling_keeps_certificates_and_people() -> None:
     doc = document(people=(PERSON,), used=(TokenId("h" + "0" * 24),))
     later = settle(doc, all_facts(), leader=ALICE, standby=BOB)

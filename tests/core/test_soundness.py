@@ -65,6 +65,7 @@ def test_what_a_leader_settles_is_sound(count: int) -> None:
         (replace(GOOD, members=(replace(ONE, name=BOB), ONE)), "have one id"),
         (replace(GOOD, people=(DORA, replace(DORA, id=ONE_ID))), "have one name"),
         (replace(GOOD, people=(DORA, replace(DORA, label="D"))), "have one id"),
+        (replace(GOOD, people=(replace(DORA, id=ONE_ID),)), "has a member's id"),
         (replace(GOOD, people=(replace(DORA, label=""),)), "is called ''"),
         (replace(GOOD, people=(replace(DORA, label="a\nb"),)), "is called"),
         (replace(GOOD, people=(replace(DORA, role=Role.HOST),)), "has the role host"),
