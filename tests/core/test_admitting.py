@@ -343,7 +343,7 @@ def test_two_people_are_called_apart() -> None:
         admitted(doc, claim("Dora", Role.VIEWER, 2, id=HostId("e" * 32)), NOW)
 
 
-@pytest.mark.parametrize("label", ["", "a\nb", "x" * 300])
+@pytest.mark.parametrize("label", ["", "a\nb", "x" * 300, "alice\u200b", "\u202eecila"])
 def test_a_persons_name_is_one_short_line(label: str) -> None:
     with pytest.raises(Refused, match="person's name"):
         admitted(document(), claim(label, Role.VIEWER), NOW)

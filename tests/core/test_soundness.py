@@ -68,6 +68,7 @@ def test_what_a_leader_settles_is_sound(count: int) -> None:
         (replace(GOOD, people=(replace(DORA, id=ONE_ID),)), "has a member's id"),
         (replace(GOOD, people=(replace(DORA, label=""),)), "is called ''"),
         (replace(GOOD, people=(replace(DORA, label="a\nb"),)), "is called"),
+        (replace(GOOD, people=(replace(DORA, label="Dora\u200b"),)), "is called"),
         (replace(GOOD, people=(replace(DORA, role=Role.HOST),)), "has the role host"),
         (at("-J:7700"), "alice has the address"),
         (at("alice:99999"), "alice has the address"),
