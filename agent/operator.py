@@ -66,12 +66,20 @@ class Operator:
 
     # --- creating -------------------------------------------------------------------
 
-    async def create(self, spec: SessionSpec, passwords: Secrets) -> StampedSpec:
-        """As `AgentApi.create`."""
+    async def create(
+        self, spec: SessionSpec, passwords: Secrets, *, by_owner: bool
+    ) -> StampedSpec:
+        """As `OwnedApi.create`."""
         spec = checked(spec)
         found = await self._resolve(spec)
         me = found.get(self._host.name)
         if me is None or me.sighting.id != self._host.id:
+            if not by_owner:
+                # Others know this host as one of the studio; whoever asks may not be.
+                raise Refused(
+                    f"{self._host.name} is no host of {spec.name}.",
+                    f"Run `sessiond create` on one of {', '.join(spec.host_names)}.",
+                )
             return await self._create_elsewhere(spec, passwords, found)
         self._now.require_free()
         require_fit(self._host, spec)

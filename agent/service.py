@@ -1,4 +1,4 @@
-"""What an agent answers people: `AgentApi`, `MembershipApi` on this host's state."""
+"""What an agent answers people: `OwnedApi`, `MembershipApi` on this host's state."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
@@ -81,10 +81,12 @@ class Service:
         sightings = (found.sighting for found in self._roster.found().values())
         return tuple(sorted(sightings, key=lambda s: (s.name, s.address)))
 
-    async def create(self, spec: SessionSpec, secrets: Secrets) -> StampedSpec:
-        """As `AgentApi.create`."""
+    async def create(
+        self, spec: SessionSpec, secrets: Secrets, *, by_owner: bool = False
+    ) -> StampedSpec:
+        """As `OwnedApi.create`."""
         try:
-            return await self._operator.create(spec, secrets)
+            return await self._operator.create(spec, secrets, by_owner=by_owner)
         except Unavailable:
             if self._membership() is not None and self._host.document is None:
                 # It could not be stored: this host is as free as before.

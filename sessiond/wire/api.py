@@ -89,6 +89,20 @@ class AgentApi(Protocol):
         ...
 
 
+class OwnedApi(AgentApi, Protocol):
+    """`AgentApi` where it is answered: on a host that has an owner."""
+
+    async def create(
+        self, spec: SessionSpec, secrets: Secrets, *, by_owner: bool = False
+    ) -> StampedSpec:
+        """As `AgentApi.create`; for its owner alone it passes on to another host.
+
+        Raises:
+            Refused: As there, or it is no host of the session and somebody else asks.
+        """
+        ...
+
+
 class MembershipApi(Protocol):
     """What people ask of an agent about who belongs to a session."""
 

@@ -19,7 +19,7 @@ from sessiond.wire.address import (
     WireAddress,
     parse_address,
 )
-from sessiond.wire.api import AgentApi, MembershipApi
+from sessiond.wire.api import MembershipApi, OwnedApi
 from sessiond.wire.channel import LARGEST_MESSAGE
 from sessiond.wire.codes import Forbidden
 from sessiond.wire.credentials import mutual, one_sided
@@ -164,7 +164,7 @@ async def open_server(
     *,
     identity: Identity,
     trust: Trust,
-    agent: AgentApi | None = None,
+    agent: OwnedApi | None = None,
     membership: MembershipApi | None = None,
     peer: PeerApi | None = None,
     on_fault: OnFault,

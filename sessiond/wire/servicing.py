@@ -12,7 +12,7 @@ from sessiond.core.status import HostStatus, SessionStatus
 from sessiond.errors import Broken, SessiondError, Unavailable
 from sessiond.units import HostId, Seconds
 from sessiond.wire import join_methods, methods, peer_methods
-from sessiond.wire.api import AgentApi, MembershipApi
+from sessiond.wire.api import MembershipApi, OwnedApi
 from sessiond.wire.codes import Forbidden, failure_of
 from sessiond.wire.convert import decode, encode
 from sessiond.wire.gate import Context, Gate, source_of
@@ -184,16 +184,18 @@ def end(context: Context, error: SessiondError) -> None:
 
 
 class _AgentAnswers:
-    """AgentApi with one request and one reply a method."""
+    """OwnedApi with one request and one reply a method."""
 
-    def __init__(self, api: AgentApi) -> None:
+    def __init__(self, api: OwnedApi) -> None:
         self._api = api
 
     async def hosts(self, request: HostsRequest) -> HostsReply:
         return HostsReply(sightings=await self._api.hosts(request.wait))
 
-    async def create(self, request: CreateRequest) -> StampedSpec:
-        return await self._api.create(request.spec, request.secrets)
+    async def create(self, request: CreateRequest, caller: Caller) -> StampedSpec:
+        return await self._api.create(
+            request.spec, request.secrets, by_owner=caller.id is None
+        )
 
     async def apply(self, request: ApplyRequest) -> StampedSpec:
         return await self._api.apply(request.spec, request.secrets, request.based_on)
@@ -237,7 +239,7 @@ class _AgentAnswers:
 
 
 def agent_handlers(
-    api: AgentApi,
+    api: OwnedApi,
     membership: MembershipApi | None,
     on_fault: OnFault,
     gate: Gate,
@@ -247,7 +249,7 @@ def agent_handlers(
     asked = _AgentAnswers(api)
     answers = Answers(methods.AGENT_SERVICE, on_fault, gate, guard)
     answers.once(methods.HOSTS, asked.hosts)
-    answers.once(methods.CREATE, asked.create)
+    answers.once_to(methods.CREATE, asked.create)
     answers.once(methods.APPLY, asked.apply)
     answers.once(methods.GET_SPEC, asked.spec)
     answers.once(methods.STATUS, asked.status)

@@ -82,7 +82,7 @@ async def test_a_session_is_created_by_one_of_its_hosts_whoever_is_asked() -> No
     async with band() as opened:
         alice, bob = await opened.add("alice"), await opened.add("bob")
         carol = await opened.add("carol")
-        await carol.service.create(jam(ALICE, BOB), NOTHING)
+        await carol.service.create(jam(ALICE, BOB), NOTHING, by_owner=True)
         await aeventually(lambda: bob.host.document is not None, within=SOON)
         assert alice.host.document is not None
         assert carol.host.document is None
@@ -92,7 +92,18 @@ async def test_nobody_can_create_a_session_of_hosts_that_are_not_there() -> None
     async with band() as opened:
         carol = await opened.add("carol")
         with pytest.raises(Unavailable, match="None of the hosts of jam"):
-            await carol.service.create(jam(ALICE, BOB), NOTHING)
+            await carol.service.create(jam(ALICE, BOB), NOTHING, by_owner=True)
+
+
+async def test_nobody_but_its_owner_has_a_host_ask_its_studio_for_them() -> None:
+    async with band() as opened:
+        agents = alice, bob, _ = await opened.trio()
+        line = alice.operator._now.agent(bob.address, bob.host.identity.certificate)
+        await alice.roster.ask_all([bob.address])
+        async with line as asked:
+            with pytest.raises(Refused, match=r"bob is no host of jam\."):
+                await asked.create(jam(CAROL), NOTHING)
+        assert [a.host.document for a in agents] == [None] * 3
 
 
 async def test_an_impossible_spec_over_the_wire_is_refused_with_every_mistake() -> None:

@@ -61,7 +61,9 @@ class FakeAgent:
         self._note("hosts", wait)
         return self.sightings
 
-    async def create(self, spec: SessionSpec, secrets: Secrets) -> StampedSpec:
+    async def create(
+        self, spec: SessionSpec, secrets: Secrets, *, by_owner: bool = False
+    ) -> StampedSpec:
         self._note("create", spec, secrets)
         return self._document()
 

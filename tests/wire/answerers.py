@@ -22,6 +22,7 @@ from sessiond.errors import SessiondError
 from sessiond.units import (
     Address,
     Decibels,
+    HostId,
     HostName,
     MountPath,
     Seconds,
@@ -106,8 +107,10 @@ class Agent:
         self._note("hosts", wait)
         return (SIGHTING,)
 
-    async def create(self, spec: SessionSpec, secrets: Secrets) -> StampedSpec:
-        self._note("create", spec, secrets)
+    async def create(
+        self, spec: SessionSpec, secrets: Secrets, *, by_owner: bool = False
+    ) -> StampedSpec:
+        self._note("create", spec, secrets, by_owner)
         return STAMPED
 
     async def apply(

@@ -112,7 +112,7 @@ PeopleCall = Callable[[AgentClient], Awaitable[object]]
     ("call", "answer", "asked"),
     [
         (lambda c: c.hosts(Seconds(0.5)), (SIGHTING,), ("hosts", 0.5)),
-        (lambda c: c.create(SPEC, SECRETS), STAMPED, ("create", SPEC, SECRETS)),
+        (lambda c: c.create(SPEC, SECRETS), STAMPED, ("create", SPEC, SECRETS, True)),
         (
             lambda c: c.apply(SPEC, SECRETS, STAMP),
             STAMPED,
