@@ -25,6 +25,7 @@ from sessiond.wire.join_messages import (
     JoinReply,
     JoinRequest,
 )
+from sessiond.wire.peer_messages import AdmitRequest
 
 
 class Admission:
@@ -90,7 +91,13 @@ class Admission:
             address=request.address,
             reachable=request.reachable,
         )
-        return JoinReply(stamped=await self._belonging.admit(request.session, claim))
+        shown = AdmitRequest(
+            session=request.session,
+            claim=claim,
+            nonce=request.nonce,
+            proof=request.proof,
+        )
+        return JoinReply(stamped=await self._belonging.admit(shown))
 
     def _require_proof(
         self,

@@ -10,7 +10,7 @@ from agent.host import no_session
 from agent.membership import Membership
 from agent.present import Present, inviters, leaderless
 from agent.records import save_secrets
-from sessiond.core.admitting import Claim, admitted, without_member
+from sessiond.core.admitting import admitted, without_member
 from sessiond.core.joining import (
     ID_BYTES,
     JOIN_SECRET_BYTES,
@@ -18,12 +18,15 @@ from sessiond.core.joining import (
     JoinLink,
     invitation,
     join_address,
+    token_secret,
 )
+from sessiond.core.proofs import Purpose, is_proof
 from sessiond.core.roles import PERSONAL, Role
 from sessiond.core.soundness import require_sound
 from sessiond.core.stamped import Stamp, StampedSpec
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Address, HostId, Seconds, SessionName
+from sessiond.wire.identity import der_of
 from sessiond.wire.peer_messages import AdmitRequest
 
 # As long as it takes to send a link and to paste it.
@@ -130,31 +133,40 @@ class Belonging:
         else:
             await self.remove(membership.name, self._host.name)
 
-    async def admit(self, session: SessionName, claim: Claim) -> StampedSpec:
+    async def admit(self, request: AdmitRequest) -> StampedSpec:
         """Have somebody whose invitation was checked here written into the session.
 
         Raises:
-            Refused: As `admitted`.
+            Refused: As `stamp_claim`.
             Unavailable: Nobody can stamp it now.
         """
-        membership = self._now.in_session(session)
+        membership = self._now.in_session(request.session)
         if self._now.may_stamp(membership):
-            return await self.stamp_claim(session, claim)
+            return await self.stamp_claim(request, self._host.id)
         leader = membership.elector.leadership.leader
         line = membership.lines.line(leader) if leader else None
         if leader is None or leader == self._host.name or line is None:
             raise leaderless(membership)
-        request = AdmitRequest(session=session, claim=claim)
         return await line.admit(request, within=ADMIT_WITHIN)
 
-    async def stamp_claim(self, session: SessionName, claim: Claim) -> StampedSpec:
-        """As `admit`, as the leader or a caretaker; no other may."""
-        membership = self._now.in_session(session)
+    async def stamp_claim(self, request: AdmitRequest, asked: HostId) -> StampedSpec:
+        """Write a newcomer down, as the leader or a caretaker; no other may.
+
+        Args:
+            request: What the newcomer showed.
+            asked: The member that it showed it to.
+
+        Raises:
+            Refused: The invitation is void, or as `admitted`.
+            Unavailable: This host can't stamp it now.
+        """
+        membership = self._now.in_session(request.session)
         if not self._now.may_stamp(membership):
             raise leaderless(membership)
         for _ in range(ADMIT_TRIES):
             running = self._now.running(membership)
-            document = admitted(running, claim, self._wall.now())
+            self._require_invited(running, request, asked)
+            document = admitted(running, request.claim, self._wall.now())
             if document == running:
                 break
             settled = membership.settled(document)
@@ -167,6 +179,25 @@ class Belonging:
             else:
                 break
         return self._now.running(membership)
+
+    def _require_invited(
+        self, running: StampedSpec, request: AdmitRequest, asked: HostId
+    ) -> None:
+        """Return if the invitation is good here, too: the member may be behind."""
+        member = next((one for one in running.members if one.id == asked), None)
+        if member is None or member.certificate is None:
+            raise Refused(f"Who asks is no host of {request.session}.")
+        host, claim = self._host, request.claim
+        if host.secrets_of != request.session or not host.secrets.join:
+            if member.name not in running.spec.preference:
+                raise Refused(f"{member.name} is not asked to let anybody in.")
+            return
+        key = token_secret(request.session, claim.token_id, host.secrets.join)
+        seen = der_of(member.certificate), der_of(claim.certificate), request.nonce
+        if not is_proof(request.proof, key, Purpose.JOIN, *seen):
+            raise Refused(
+                "This invitation is void.", "Ask for a new one with `sessiond invite`."
+            )
 
 
 def join_secret() -> str:

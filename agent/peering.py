@@ -17,7 +17,7 @@ from sessiond.core.soundness import require_no_revival, require_sound_offers
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import HostStatus
 from sessiond.errors import Refused
-from sessiond.units import SessionName
+from sessiond.units import HostId, SessionName
 from sessiond.wire.peer_messages import (
     AdmitRequest,
     ConsiderRequest,
@@ -103,7 +103,9 @@ class Peering:
         if asked is not None:
             require_fit(self._host, asked.spec)
 
-    async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:
+    async def give_secrets(
+        self, session: SessionName, secrets: Secrets, giver: HostId
+    ) -> None:
         """As `PeerApi.give_secrets`."""
         membership = self._membership()
         if membership is None or membership.name != session:
@@ -114,6 +116,7 @@ class Peering:
         if known and (membership.leads() or self._host.secrets == secrets):
             # A leader that has them gives them; nobody brings back older ones.
             return
+        self._require_leader(membership, giver, is_first=not known)
         save_secrets(self._host, session, secrets)
         membership.look()
         self._bell()
@@ -135,9 +138,27 @@ class Peering:
         set_muted(self._host, muted=muted)
         self._bell()
 
-    async def admit(self, request: AdmitRequest) -> StampedSpec:
+    async def admit(self, request: AdmitRequest, asked: HostId) -> StampedSpec:
         """As `PeerApi.admit`."""
-        return await self._belonging.stamp_claim(request.session, request.claim)
+        return await self._belonging.stamp_claim(request, asked)
+
+    def _require_leader(
+        self, membership: Membership, giver: HostId, *, is_first: bool
+    ) -> None:
+        """Return if the leader gives, or whoever began a session that has none yet.
+
+        A leader that was away at the beginning is given them as well.
+        """
+        lead = membership.elector.leadership
+        doc, name = lead.stamped, lead.leader
+        leader = doc.member(name) if doc is not None and name is not None else None
+        if leader is not None and leader.id == giver:
+            return
+        if not (is_first and name in (None, self._host.name)):
+            raise Refused(
+                f"{name or 'Nobody'} leads {membership.name}, and nobody else "
+                "gives its passwords."
+            )
 
     async def _member_for(self, envelope: PeerEnvelope) -> Membership:
         """Return the membership that a message is for, joining a session offered.

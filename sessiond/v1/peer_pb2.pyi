@@ -279,7 +279,11 @@ class AdmitRequest(_message.Message):
 
     SESSION_FIELD_NUMBER: _builtins.int
     CLAIM_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     session: _builtins.str
+    nonce: _builtins.bytes
+    proof: _builtins.bytes
     @_builtins.property
     def claim(self) -> Global___Claim: ...
     def __init__(
@@ -287,10 +291,12 @@ class AdmitRequest(_message.Message):
         *,
         session: _builtins.str = ...,
         claim: Global___Claim | None = ...,
+        nonce: _builtins.bytes = ...,
+        proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "nonce", b"nonce", "proof", b"proof", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

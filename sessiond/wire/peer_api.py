@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import HostStatus
-from sessiond.units import SessionName
+from sessiond.units import HostId, SessionName
 from sessiond.wire.peer_messages import (
     AdmitRequest,
     ConsiderRequest,
@@ -42,8 +42,14 @@ class PeerApi(Protocol):
         """
         ...
 
-    async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:
-        """Store Icecast's passwords for a session that this host is a member of."""
+    async def give_secrets(
+        self, session: SessionName, secrets: Secrets, giver: HostId
+    ) -> None:
+        """Store Icecast's passwords for a session that this host is a member of.
+
+        Raises:
+            Refused: Another one leads than who gives them.
+        """
         ...
 
     async def report(self, session: SessionName) -> HostStatus:
@@ -54,11 +60,15 @@ class PeerApi(Protocol):
         """Close or open this host's inputs, as another member's owner asks."""
         ...
 
-    async def admit(self, request: AdmitRequest) -> StampedSpec:
-        """Write somebody into the session, whose invitation a member has checked.
+    async def admit(self, request: AdmitRequest, asked: HostId) -> StampedSpec:
+        """Write somebody into the session who showed an invitation to a member.
+
+        Args:
+            request: What it showed.
+            asked: The member.
 
         Raises:
-            Refused: As `core.admitting.admitted`.
+            Refused: The invitation is void, or as `core.admitting.admitted`.
             Unavailable: This host does not lead, or no majority is there.
         """
         ...

@@ -1,6 +1,6 @@
 """What agents say to each other, as plain values; no protobuf here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NewType
 
 from sessiond.core.admitting import Claim
@@ -113,7 +113,14 @@ class PeerMuteRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmitRequest:
-    """A member checked an invitation; the leader writes the newcomer down."""
+    """A member checked an invitation; the leader writes the newcomer down.
+
+    Attributes:
+        nonce: The member's, with which it greeted the newcomer.
+        proof: As in `JoinRequest`: the leader may know that the invitation is void.
+    """
 
     session: SessionName
     claim: Claim
+    nonce: bytes
+    proof: bytes = field(repr=False)

@@ -47,6 +47,7 @@ from sessiond.wire.messages import (
 from sessiond.wire.methods import Method
 from sessiond.wire.peer_api import PeerApi
 from sessiond.wire.peer_messages import (
+    AdmitRequest,
     ConsiderRequest,
     GiveSecretsRequest,
     HelloReply,
@@ -303,10 +304,6 @@ def peer_handlers(
         await api.consider(request)
         return Done()
 
-    async def give_secrets(request: GiveSecretsRequest) -> Done:
-        await api.give_secrets(request.session, request.secrets)
-        return Done()
-
     async def report(request: ReportRequest) -> HostStatus:
         return await api.report(request.session)
 
@@ -317,11 +314,24 @@ def peer_handlers(
     answers.once_to(peer_methods.HELLO, hello)
     answers.once_to(peer_methods.TELL, tell)
     answers.once(peer_methods.CONSIDER, consider)
-    answers.once(peer_methods.GIVE_SECRETS, give_secrets)
     answers.once(peer_methods.REPORT, report)
     answers.once(peer_methods.PEER_MUTE, mute)
-    answers.once(peer_methods.ADMIT, api.admit)
+    _add_trusting(answers, api)
     return answers.handlers
+
+
+def _add_trusting(answers: Answers, api: PeerApi) -> None:
+    """Add what a host does for certain members only."""
+
+    async def give_secrets(request: GiveSecretsRequest, caller: Caller) -> Done:
+        await api.give_secrets(request.session, request.secrets, _agent(caller))
+        return Done()
+
+    async def admit(request: AdmitRequest, caller: Caller) -> StampedSpec:
+        return await api.admit(request, _agent(caller))
+
+    answers.once_to(peer_methods.GIVE_SECRETS, give_secrets)
+    answers.once_to(peer_methods.ADMIT, admit)
 
 
 def join_handlers(api: JoinApi, on_fault: OnFault, gate: Gate) -> Handlers:
@@ -352,6 +362,12 @@ async def _soon(answer: Awaitable[A]) -> A:
         raise Unavailable(
             f"This took longer than {ANSWER_WITHIN:g} s.", "Try again."
         ) from e
+
+
+def _agent(caller: Caller) -> HostId:
+    if caller.id is None:
+        raise Forbidden("An agent shows its certificate.")
+    return caller.id
 
 
 def _require_sender(sender: HostId, caller: Caller) -> None:

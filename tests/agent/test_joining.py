@@ -1,19 +1,31 @@
 """Joining by a link alone: agents of no studio, out of multicast's reach."""
 
 from dataclasses import replace
+from secrets import token_bytes
 
 import pytest
 
-from agent.belonging import INVITED_FOR
+from agent.belonging import INVITED_FOR, join_secret
+from sessiond.core.admitting import Claim
 from sessiond.core.election import DocumentOffer, Presence
-from sessiond.core.joining import JoinLink, Token, join_address, parse_link
+from sessiond.core.joining import (
+    ID_BYTES,
+    JoinLink,
+    Token,
+    invitation,
+    join_address,
+    parse_link,
+)
+from sessiond.core.proofs import Purpose, proof
 from sessiond.core.roles import Role
+from sessiond.core.spec import BroadcastSettings
 from sessiond.core.stamped import Person, Secrets, Stamp
 from sessiond.core.tries import TRIES_EACH
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Address, HostId, HostName, SessionName, Term
-from sessiond.wire.peer_messages import PeerEnvelope
-from tests.agent.band import JAM, SOON, band, jam, show
+from sessiond.wire.identity import der_of
+from sessiond.wire.peer_messages import AdmitRequest, PeerEnvelope
+from tests.agent.band import JAM, SOON, Agent, band, jam, show
 from tests.agent.links import asked, begun, duo, joined, loner, signed_anew
 from tests.core.examples import ALICE, BOB, CAROL, TRIO
 from tests.support.eventually import aeventually
@@ -218,6 +230,64 @@ async def test_too_many_wrong_secrets_from_one_address_have_to_wait() -> None:
         link = parse_link(await alice.service.invite(None, Role.HOST))
         with pytest.raises(Unavailable, match="Too many wrong tries"):
             await asked(link, identity_of("bob"), "bob")
+
+
+def shown(to: Agent, join: str, who: str = "carol") -> AdmitRequest:
+    """Return what a host has been shown, by somebody whom this join secret admits."""
+    one, nonce = identity_of(who), b"a nonce of its own"
+    expires_at = int(to.service._belonging._wall.now() + INVITED_FOR)
+    token = invitation(JAM, Role.HOST, expires_at, token_bytes(ID_BYTES), join)
+    seen = der_of(to.host.identity.certificate), der_of(one.certificate), nonce
+    return AdmitRequest(
+        session=JAM,
+        claim=Claim(
+            role=Role.HOST,
+            name=who,
+            id=one.id,
+            certificate=one.certificate,
+            token_id=token.id,
+            expires_at=expires_at,
+            address=Address("127.0.0.1:9"),
+        ),
+        nonce=nonce,
+        proof=proof(token.key, Purpose.JOIN, *seen),
+    )
+
+
+async def test_a_leader_lets_nobody_in_with_what_it_knows_to_be_void() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        leader, other = (alice, bob) if alice.leads else (bob, alice)
+        await aeventually(lambda: bool(leader.host.secrets.join), within=SOON)
+        before = leader.document.stamp
+        with pytest.raises(Refused, match="invitation is void"):
+            await leader.peering.admit(shown(other, join_secret()), other.host.id)
+        request = shown(other, leader.host.secrets.join)
+        for who in (leader.host.id, identity_of("eve").id):
+            with pytest.raises(Refused, match=r"is void|is no host of jam"):
+                await leader.peering.admit(request, who)
+        assert leader.document.stamp == before
+        await leader.peering.admit(request, other.host.id)
+        assert leader.document.member(CAROL)
+
+
+@pytest.mark.parametrize("barred", [True, False])
+async def test_a_leader_without_the_secret_believes_who_may_broadcast(
+    *, barred: bool
+) -> None:
+    async with band() as opened:
+        never = BroadcastSettings(never=frozenset({BOB} if barred else ()))
+        alice, bob = await duo(opened, show(broadcast=never))
+        leader, other = (alice, bob) if alice.leads else (bob, alice)
+        assert (other is bob) or not barred
+        leader.host.secrets, leader.host.secrets_of = Secrets(), ""
+        request = shown(other, join_secret())
+        if barred:
+            with pytest.raises(Refused, match="bob is not asked to let anybody in"):
+                await leader.peering.admit(request, other.host.id)
+        else:
+            await leader.peering.admit(request, other.host.id)
+        assert (leader.document.member(CAROL) is None) is barred
 
 
 async def test_an_expired_link_is_refused() -> None:

@@ -77,10 +77,25 @@ async def test_passwords_reach_whoever_may_broadcast_and_nobody_else() -> None:
 
 async def test_nobody_gives_a_leader_other_passwords_than_it_has() -> None:
     async with band() as opened:
-        leader, _ = await on_the_air(opened)
+        leader, other = await on_the_air(opened)
         before = leader.host.secrets
-        await leader.peering.give_secrets(JAM, Secrets(source="older"))
+        older = Secrets(source="older")
+        await leader.peering.give_secrets(JAM, older, other.host.id)
         assert leader.host.secrets == before
+
+
+async def test_nobody_but_the_leader_gives_others_than_the_first_passwords() -> None:
+    async with band() as opened:
+        trio = await opened.trio()
+        leader = await opened.formed(jam(*TRIO), *trio)
+        giver, other = (each for each in trio if each is not leader)
+        await aeventually(lambda: other.host.secrets_of == JAM, within=SOON)
+        before = other.host.secrets
+        for known in (JAM, ""):
+            other.host.secrets_of = known
+            with pytest.raises(Refused, match=f"{leader.host.name} leads jam"):
+                await other.peering.give_secrets(JAM, Secrets(), giver.host.id)
+            assert other.host.secrets == before
 
 
 async def test_who_is_removed_while_others_get_the_passwords_gets_none() -> None:

@@ -283,12 +283,12 @@ async def test_passwords_are_taken_for_the_present_session_alone() -> None:
         alice = await acquainted(opened)
         secrets = Secrets(source="hackme")
         with pytest.raises(Refused, match="is not in the session jam"):
-            await alice.peering.give_secrets(JAM, secrets)
+            await alice.peering.give_secrets(JAM, secrets, BOBS_ID)
         await alice.peering.tell(envelope(offer(offered(ALICE, BOB, to=alice))))
         with pytest.raises(Refused, match="is not in the session other"):
-            await alice.peering.give_secrets(OTHER, secrets)
+            await alice.peering.give_secrets(OTHER, secrets, BOBS_ID)
         for _ in range(2):
-            await alice.peering.give_secrets(JAM, secrets)
+            await alice.peering.give_secrets(JAM, secrets, BOBS_ID)
         assert (alice.host.secrets, alice.host.secrets_of) == (secrets, JAM)
 
 

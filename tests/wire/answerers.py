@@ -212,8 +212,10 @@ class Peer:
     async def consider(self, request: ConsiderRequest) -> None:
         self._note("consider", request)
 
-    async def give_secrets(self, session: SessionName, secrets: Secrets) -> None:
-        self._note("give_secrets", session, secrets)
+    async def give_secrets(
+        self, session: SessionName, secrets: Secrets, giver: HostId
+    ) -> None:
+        self._note("give_secrets", session, secrets, giver)
 
     async def report(self, session: SessionName) -> HostStatus:
         self._note("report", session)
@@ -222,6 +224,6 @@ class Peer:
     async def mute(self, session: SessionName, *, muted: bool) -> None:
         self._note("mute", session, muted)
 
-    async def admit(self, request: AdmitRequest) -> StampedSpec:
-        self._note("admit", request)
+    async def admit(self, request: AdmitRequest, asked: HostId) -> StampedSpec:
+        self._note("admit", request, asked)
         return STAMPED

@@ -175,7 +175,7 @@ PeerCall = Callable[[PeerClient], Awaitable[object]]
         (
             lambda c: c.give_secrets(JAM, SECRETS, within=WITHIN),
             None,
-            ("give_secrets", JAM, SECRETS),
+            ("give_secrets", JAM, SECRETS, ID),
         ),
         (lambda c: c.report(JAM, within=WITHIN), HOST_STATUS, ("report", JAM)),
         (

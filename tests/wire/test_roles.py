@@ -108,6 +108,8 @@ REQUESTS: Final[dict[str, Any]] = {
             token_id=TokenId("h" + "0" * 24),
             expires_at=0,
         ),
+        nonce=b"nonce",
+        proof=b"proof",
     ),
     "Health/Check": b"",
     "Health/Watch": b"",
