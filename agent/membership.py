@@ -356,6 +356,9 @@ class Membership:
         doc = self.elector.leadership.stamped
         if doc is None or doc.stopped or self._host.secrets_of != self.name:
             return frozenset()
+        if doc.station != self._host.secrets.station:
+            # Somebody has moved the session to where they are not for.
+            return frozenset()
         return self._owed_secrets(doc)
 
     def _owed_secrets(self, doc: StampedSpec) -> frozenset[HostName]:
@@ -367,7 +370,9 @@ class Membership:
             return frozenset(name for name in names if _needs_secrets(doc, name))
         # A leader that was away at the beginning has none to give, and is not able.
         facts = self._host.peer_facts.get(leader)
-        return frozenset({leader} if facts and not facts.able else ())
+        # Without mounts everybody is able.
+        lacks = facts is not None and not (facts.able and doc.spec.mounts)
+        return frozenset({leader} if lacks else ())
 
     async def _give(self, member: Member) -> bool:
         line, passwords = self.lines.line(member.name), self._host.secrets
@@ -388,14 +393,25 @@ class Membership:
         self._given = {one: had for one, had in self._given.items() if one in owed}
 
     def _forget_secrets(self) -> None:
-        """Forget what only those may know that take part, once this host does not."""
+        """Forget what only those know that may broadcast, once this host may not."""
         host, doc = self._host, self.elector.leadership.stamped
-        if doc is None or doc.member(host.name) or host.secrets_of != self.name:
+        if doc is None or host.secrets_of != self.name or self._keeps_secrets(doc):
             return
         host.secrets, host.secrets_of = Secrets(), ""
         with suppress(SessiondError):
             host.store.erase(SECRETS)
         remove_station(host)
+
+    def _keeps_secrets(self, doc: StampedSpec) -> bool:
+        """Tell whether this host may know the passwords, or has still to give them."""
+        me, leader = self._host.name, self.elector.leadership.leader
+        if doc.member(me) is None:
+            return False
+        if leader in (None, me) or _needs_secrets(doc, me):
+            return True
+        # Who is able has them, where there is anything to feed.
+        facts = self._host.peer_facts.get(leader)
+        return not (doc.spec.mounts and facts and facts.able)
 
     def _log_change(self) -> None:
         now = self.elector.leadership

@@ -7,7 +7,7 @@ import pytest
 
 from agent.identity import EARLIER, KEY
 from agent.membership import ALONE_AFTER, ELECTION, SECRETS_WITHIN
-from agent.records import save_secrets
+from agent.records import load_secrets, save_secrets
 from sessiond.core.conditions import Reason
 from sessiond.core.election import Persisted
 from sessiond.core.procstates import Running
@@ -73,6 +73,37 @@ async def test_passwords_reach_whoever_may_broadcast_and_nobody_else() -> None:
             )
         assert alice.host.secrets.join == bob.host.secrets.join != ""
         assert carol.host.secrets == Secrets()
+
+
+async def test_who_may_broadcast_no_more_forgets_the_passwords_until_it_may() -> None:
+    async with band() as opened:
+        leader, other = await on_the_air(opened)
+        never = BroadcastSettings(never=frozenset({other.host.name}))
+        await aeventually(
+            lambda: other.host.secrets == leader.host.secrets, within=SOON
+        )
+        spec = replace(leader.document.spec, broadcast=never)
+        await leader.service.apply(spec, Secrets(), None)
+        await aeventually(lambda: other.host.secrets == Secrets(), within=SOON)
+        assert load_secrets(other.store) is None
+        spec = replace(spec, broadcast=BroadcastSettings())
+        await leader.service.apply(spec, Secrets(), None)
+        await aeventually(
+            lambda: other.host.secrets == leader.host.secrets, within=SOON
+        )
+
+
+async def test_a_leader_that_has_none_is_given_them_though_nothing_is_fed() -> None:
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        leader = await opened.formed(jam(), alice, bob)
+        other = bob if leader is alice else alice
+        await aeventually(lambda: other.host.secrets_of == JAM, within=SOON)
+        leader.host.secrets, leader.host.secrets_of = Secrets(), ""
+        membership = other.sessions.current()
+        assert membership is not None
+        membership._given.clear()
+        await aeventually(lambda: leader.host.secrets_of == JAM, within=SOON)
 
 
 async def test_nobody_gives_a_leader_other_passwords_than_it_has() -> None:
