@@ -53,6 +53,7 @@ class Host:
         studio: The studio's secret; empty for a host of no studio.
         consented: See `SessionView`.
         left: A session that its owner left while nobody could be told.
+        muted_by_owner: See `Home`.
         secrets: Icecast's passwords of the session named in `secrets_of`.
         peer_facts: Each member's own word, newest.
         peer_offsets: Each member's clock minus ours, with its bound.
@@ -85,6 +86,7 @@ class Host:
     leaving: bool = False
     left: str = ""
     muted: bool = False
+    muted_by_owner: bool = False
     conflict: bool = False
     secrets: Secrets = field(default_factory=Secrets)
     secrets_of: str = ""

@@ -135,7 +135,7 @@ class Peering:
             raise Refused(f"{self._host.name} is not in the session {session}.")
         if membership.is_over:
             raise Refused(f"{self._host.name} takes part in {session} no more.")
-        set_muted(self._host, muted=muted)
+        set_muted(self._host, muted=muted, by_owner=False)
         self._bell()
 
     async def admit(self, request: AdmitRequest, asked: HostId) -> StampedSpec:

@@ -53,6 +53,7 @@ class Home:
     """Where this agent last ran, and what its owner said there.
 
     Attributes:
+        muted_by_owner: Nobody else undoes that.
         consented: The owner's consent, or a member heard, in that boot and network.
         left: A session that its owner left while nobody could be told.
     """
@@ -60,6 +61,7 @@ class Home:
     boot_id: str
     advertise: str
     muted: bool = False
+    muted_by_owner: bool = False
     consented: bool = False
     left: str = ""
 
@@ -193,15 +195,26 @@ def remember(host: Host) -> None:
         boot_id=host.boot_id,
         advertise=host.config.advertise,
         muted=host.muted,
+        muted_by_owner=host.muted_by_owner,
         consented=host.consented,
         left=host.left,
     )
     save(host, HOME, encode(home))
 
 
-def set_muted(host: Host, *, muted: bool) -> None:
-    """Close or open this host's inputs, and remember it."""
+def set_muted(host: Host, *, muted: bool, by_owner: bool) -> None:
+    """Close or open this host's inputs, and remember it.
+
+    Raises:
+        Refused: The owner has closed them, and somebody else would open them.
+    """
+    if host.muted_by_owner and not (muted or by_owner):
+        raise Refused(
+            f"The owner of {host.name} has muted it.",
+            f"Only `sessiond unmute` on {host.name} itself opens it again.",
+        )
     host.muted = muted
+    host.muted_by_owner = muted and (by_owner or host.muted_by_owner)
     remember(host)
 
 

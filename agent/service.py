@@ -132,13 +132,17 @@ class Service:
         """As `AgentApi.gain`."""
         return await self._operator.gain(session, mount, host, gain_db)
 
-    async def mute(self, host: HostName | None, *, muted: bool) -> None:
+    async def mute(
+        self, host: HostName | None, *, muted: bool, by_owner: bool = False
+    ) -> None:
         """As `AgentApi.mute`."""
+        membership = self._membership()
         if host is None or host == self._host.name:
-            set_muted(self._host, muted=muted)
+            if not by_owner and (membership is None or membership.is_over):
+                raise no_session(self._host)
+            set_muted(self._host, muted=muted, by_owner=by_owner)
             self._bell()
             return
-        membership = self._membership()
         if membership is None:
             raise Refused(
                 f"{self._host.name} is in no session, so it can't reach {host}.",

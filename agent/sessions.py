@@ -71,6 +71,7 @@ class Sessions:
             host.config.advertise,
         )
         host.muted = home is not None and home.muted
+        host.muted_by_owner = home is not None and home.muted_by_owner
         host.left = home.left if home is not None else ""
         persisted = self._carried_over(self._load())
         if persisted.stamped is None:

@@ -63,11 +63,13 @@ class Home(_message.Message):
     MUTED_FIELD_NUMBER: _builtins.int
     CONSENTED_FIELD_NUMBER: _builtins.int
     LEFT_FIELD_NUMBER: _builtins.int
+    MUTED_BY_OWNER_FIELD_NUMBER: _builtins.int
     boot_id: _builtins.str
     advertise: _builtins.str
     muted: _builtins.bool
     consented: _builtins.bool
     left: _builtins.str
+    muted_by_owner: _builtins.bool
     def __init__(
         self,
         *,
@@ -76,10 +78,11 @@ class Home(_message.Message):
         muted: _builtins.bool = ...,
         consented: _builtins.bool = ...,
         left: _builtins.str = ...,
+        muted_by_owner: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advertise", b"advertise", "boot_id", b"boot_id", "consented", b"consented", "left", b"left", "muted", b"muted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advertise", b"advertise", "boot_id", b"boot_id", "consented", b"consented", "left", b"left", "muted", b"muted", "muted_by_owner", b"muted_by_owner"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

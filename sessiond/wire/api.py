@@ -64,8 +64,19 @@ class AgentApi(Protocol):
         """Set one fader and return the stamp of that change."""
         ...
 
-    async def mute(self, host: HostName | None, *, muted: bool) -> None:
-        """Close or open a host's inputs; None is this host."""
+    async def mute(
+        self, host: HostName | None, *, muted: bool, by_owner: bool = False
+    ) -> None:
+        """Close or open a host's inputs; None is this host.
+
+        Args:
+            host: This one or another member.
+            muted: Whether its inputs are to be closed.
+            by_owner: Whether this host's owner asks, who alone undoes an own mute.
+
+        Raises:
+            Refused: The host's owner has closed them, or it is in no session.
+        """
         ...
 
     async def leave(self) -> None:

@@ -57,7 +57,11 @@ class PeerApi(Protocol):
         ...
 
     async def mute(self, session: SessionName, *, muted: bool) -> None:
-        """Close or open this host's inputs, as another member's owner asks."""
+        """Close or open this host's inputs, as another member's owner asks.
+
+        Raises:
+            Refused: This host's owner has closed them, or it is not in that session.
+        """
         ...
 
     async def admit(self, request: AdmitRequest, asked: HostId) -> StampedSpec:

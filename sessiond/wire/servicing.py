@@ -215,8 +215,10 @@ class _AgentAnswers:
             request.session, request.mount, request.host, request.gain_db
         )
 
-    async def mute(self, request: MuteRequest) -> Done:
-        await self._api.mute(request.host, muted=request.muted)
+    async def mute(self, request: MuteRequest, caller: Caller) -> Done:
+        await self._api.mute(
+            request.host, muted=request.muted, by_owner=caller.id is None
+        )
         return Done()
 
     async def leave(self, _: Done) -> Done:
@@ -256,7 +258,7 @@ def agent_handlers(
     answers.once(methods.STATUS, asked.status)
     answers.again(methods.WATCH, asked.watch)
     answers.once(methods.SET_GAIN, asked.gain)
-    answers.once(methods.SET_MUTE, asked.mute)
+    answers.once_to(methods.SET_MUTE, asked.mute)
     answers.once(methods.LEAVE, asked.leave)
     answers.once(methods.RESUME, asked.resume)
     answers.once(methods.HANDOVER, asked.handover)

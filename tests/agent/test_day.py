@@ -53,8 +53,8 @@ async def one_session(opened: Band, alice: Agent, number: int) -> None:
     )
     assert HostRef(name=HostName(f"bob-{number}")) in spec.hosts
     await opened.formed(spec, alice, bob)
-    await alice.service.mute(None, muted=True)
-    await alice.service.mute(None, muted=False)
+    await alice.service.mute(None, muted=True, by_owner=True)
+    await alice.service.mute(None, muted=False, by_owner=True)
     await alice.service.stop(spec.name)
     await aeventually(lambda: not alice.host.lifecycles, within=SOON)
     await opened.end(bob)

@@ -344,7 +344,7 @@ async def test_a_host_that_was_off_while_the_session_stopped_starts_nothing() ->
 async def test_a_mute_outlives_the_agent() -> None:
     async with band() as opened:
         alice = await opened.add("alice")
-        await alice.service.mute(None, muted=True)
+        await alice.service.mute(None, muted=True, by_owner=True)
         back = await opened.restart(alice)
         assert back.host.muted
 

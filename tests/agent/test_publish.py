@@ -147,7 +147,7 @@ async def test_a_watcher_is_shown_the_picture_when_it_has_changed_and_only_then(
                 alice.publisher.ring()
                 await alice.publisher.status()
             assert not second.done()
-            await alice.service.mute(None, muted=True)
+            await alice.service.mute(None, muted=True, by_owner=True)
             async with asyncio.timeout(SOON):
                 shown = await second
             assert not first.hosts[0].muted

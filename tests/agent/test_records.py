@@ -117,9 +117,14 @@ def test_home_is_where_the_agent_ran_and_what_its_owner_said(
 ) -> None:
     assert load_home(store) is None
     host.left, host.consented = "jam", True
-    set_muted(host, muted=True)
+    set_muted(host, muted=True, by_owner=True)
     assert load_home(store) == Home(
-        boot_id="boot-1", advertise="10.0.0.1", muted=True, consented=True, left="jam"
+        boot_id="boot-1",
+        advertise="10.0.0.1",
+        muted=True,
+        muted_by_owner=True,
+        consented=True,
+        left="jam",
     )
     host.consented = False
     remember(host)
@@ -164,12 +169,12 @@ def test_a_full_disk_is_a_condition_until_all_is_stored_that_was_not(
 
 def test_only_the_newest_version_is_made_good(host: Host, store: FakeStore) -> None:
     store.full = True
-    set_muted(host, muted=True)
-    set_muted(host, muted=False)
+    set_muted(host, muted=True, by_owner=True)
+    set_muted(host, muted=False, by_owner=True)
     make_good(host)
     assert list(host.unstored) == [HOME]
     store.full = False
-    set_muted(host, muted=True)
+    set_muted(host, muted=True, by_owner=True)
     assert host.unstored == {}
     home = load_home(store)
     assert home is not None
@@ -180,7 +185,7 @@ def test_on_a_full_disk_what_a_crash_would_let_be_heard_has_the_reserve(
     host: Host, store: FakeStore
 ) -> None:
     store.nearly_full = True
-    set_muted(host, muted=True)
+    set_muted(host, muted=True, by_owner=True)
     save(host, PROCS, b"")
     assert host.unstored == {}
     save(host, CONFLICT, b"")
@@ -205,7 +210,7 @@ async def test_a_disk_with_room_again_is_found_by_itself(
 ) -> None:
     bell = TurnBell(asyncio.get_running_loop())
     store.full = True
-    set_muted(host, muted=True)
+    set_muted(host, muted=True, by_owner=True)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(keep_stored(host, bell))
         store.full = False

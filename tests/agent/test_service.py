@@ -108,10 +108,50 @@ async def test_muting_takes_a_musicians_inputs_away_wherever_it_is_asked() -> No
         await aeventually(
             lambda: not any(w.source in inputs for w in other.jack.wires), within=SOON
         )
-        await other.service.mute(None, muted=False)
+        await other.service.mute(None, muted=False, by_owner=True)
         await aeventually(
             lambda: any(w.source in inputs for w in other.jack.wires), within=SOON
         )
+
+
+async def test_what_the_owner_muted_nobody_else_opens() -> None:
+    async with band() as opened:
+        leader, other = await duo(opened)
+        name = other.host.name
+        await other.service.mute(None, muted=True, by_owner=True)
+        await leader.service.mute(name, muted=True)
+        with pytest.raises(Refused, match=f"The owner of {name} has muted it"):
+            await leader.service.mute(name, muted=False)
+        with pytest.raises(Refused, match=f"The owner of {name} has muted it"):
+            await other.service.mute(None, muted=False)
+        back = await opened.restart(other)
+        assert back.host.muted
+        assert back.host.muted_by_owner
+        await back.service.mute(None, muted=False, by_owner=True)
+        assert not back.host.muted
+
+
+async def test_what_was_muted_from_elsewhere_anybody_opens() -> None:
+    async with band() as opened:
+        leader, other = await duo(opened)
+        await leader.service.mute(other.host.name, muted=True)
+        assert other.host.muted
+        await other.service.mute(None, muted=False)
+        assert not other.host.muted
+
+
+async def test_only_its_owner_mutes_a_host_that_takes_part_in_nothing() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        with pytest.raises(Refused, match="alice is in no session"):
+            await alice.service.mute(None, muted=True)
+        await opened.formed(jam(ALICE), alice)
+        await alice.service.stop(JAM)
+        with pytest.raises(Refused, match="alice is in no session"):
+            await alice.service.mute(ALICE, muted=True)
+        assert not alice.host.muted
+        await alice.service.mute(None, muted=True, by_owner=True)
+        assert alice.host.muted
 
 
 async def test_a_stranger_and_an_absent_host_can_not_be_muted() -> None:

@@ -102,7 +102,9 @@ class FakeAgent:
         self._note("gain", session, mount, host, gain_db)
         return Stamp(Term(3), 3)
 
-    async def mute(self, host: HostName | None, *, muted: bool) -> None:
+    async def mute(
+        self, host: HostName | None, *, muted: bool, by_owner: bool = False
+    ) -> None:
         self._note("mute", host, muted)
 
     async def leave(self) -> None:

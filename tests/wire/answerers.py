@@ -147,8 +147,10 @@ class Agent:
         self._note("gain", session, mount, host, gain_db)
         return STAMP
 
-    async def mute(self, host: HostName | None, *, muted: bool) -> None:
-        self._note("mute", host, muted)
+    async def mute(
+        self, host: HostName | None, *, muted: bool, by_owner: bool = False
+    ) -> None:
+        self._note("mute", host, muted, by_owner)
 
     async def leave(self) -> None:
         self._note("leave")

@@ -227,6 +227,15 @@ async def test_who_is_turned_away_is_told_what_to_do(site: Site) -> None:
         assert "sessiond invite" in caught.value.hint
 
 
+async def test_an_operator_that_mutes_is_not_the_owner(site: Site) -> None:
+    async with people_line(site.server.addresses[0], "olga") as olga:
+        await olga.mute(None, muted=False)
+    async with AgentClient(site.server.addresses[1]) as local:
+        await local.mute(None, muted=False)
+    said = [asked[-1] for asked in site.agent.asked]
+    assert said == [False, True]
+
+
 async def test_a_changed_role_holds_from_the_next_call_on(site: Site) -> None:
     async with people_line(site.server.addresses[0], "vera") as vera:
         site.trust.add(identity_of("vera"), Role.OPERATOR)
