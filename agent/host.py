@@ -33,6 +33,7 @@ from sessiond.units import (
     Hertz,
     HostId,
     HostName,
+    MountPath,
     ProcName,
     Seconds,
     UdpPort,
@@ -226,6 +227,14 @@ class Host:
     def sources_running(self) -> frozenset[ProcName]:
         """Return the source processes that the last turn saw."""
         return frozenset(n for n in self.observed.procs if n.startswith("source-"))
+
+    def password(
+        self, path: MountPath, address: str, port: int, *, tls: bool
+    ) -> str | None:
+        """Return a mount's source password; None for an Icecast that it is not for."""
+        if not self.secrets.is_for(address, port, tls=tls):
+            return None
+        return self.secrets.for_mount(path)
 
     def hears_station(self) -> bool:
         """Tell whether Icecast answered lately."""

@@ -141,7 +141,11 @@ class MountAdmin:
     def _credentials(self, doc: StampedSpec, mount: MountSpec) -> tuple[str, str]:
         server = doc.spec.icecast
         user = mount.source_user or (server.source_user if server else "source")
-        return user, self._host.secrets.for_mount(mount.path)
+        there = doc.station
+        if there is None:
+            return user, ""
+        word = self._host.password(mount.path, there.address, there.port, tls=there.tls)
+        return user, word or ""
 
     async def _asked(self, what: str, mount: MountSpec, call: Awaitable[None]) -> bool:
         try:

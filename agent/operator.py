@@ -20,7 +20,7 @@ from agent.roster import Found, Roster
 from sessiond.core.amend import checked, with_gain
 from sessiond.core.election import CreateRequested
 from sessiond.core.settle import amended, external_station, first_document
-from sessiond.core.spec import HostRef, MountSpec, SessionSpec
+from sessiond.core.spec import HostRef, IcecastServer, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec, Station
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import (
@@ -199,26 +199,27 @@ class Operator:
             Broken: Somebody's Icecast denies a password.
             Unavailable: It does not answer, or no port is free for an own one.
         """
-        passwords = replace(passwords, join=join_secret())
+        passwords = replace(passwords, join=join_secret(), station=None)
         if not spec.mounts:
             return None, passwords
         station = external_station(spec)
         if station is not None:
             await self._check_passwords(spec, station, passwords)
             self._host.station_heard = self._host.clock.now()
-            return station, passwords
+            return station, replace(passwords, station=station)
         require_station(self._host)
         made = {m.path: passwords.mounts.get(m.path, _password()) for m in spec.mounts}
+        address = self._host.config.advertise
+        station = Station(address=address, port=_free_port(), host=self._host.name)
         own = Secrets(
             source=_password(),
             admin=_password(),
             relay=_password(),
             mounts=made,
             join=passwords.join,
+            station=station,
         )
-        address = self._host.config.advertise
-        port = _free_port()
-        return Station(address=address, port=port, host=self._host.name), own
+        return station, own
 
     async def _check_passwords(
         self, spec: SessionSpec, station: Station, passwords: Secrets
@@ -272,7 +273,7 @@ class Operator:
         require_fit(self._host, spec)
         added = await self._consider(replace(running, spec=spec), added)
         document = self._embed(amended(running, spec, identities=identities(added)))
-        merged = self._merged(spec, passwords)
+        merged = self._merged(document, passwords)
         if set(running.spec.host_names) - set(spec.host_names):
             merged = replace(merged, join=join_secret())
         if document.station is not None and document.station.host is None:
@@ -291,24 +292,28 @@ class Operator:
         station = Station(address=address, port=_free_port(), host=self._host.name)
         return replace(document, station=station)
 
-    def _merged(self, spec: SessionSpec, passwords: Secrets) -> Secrets:
-        """Return the stored passwords with what is new; what is empty stays."""
-        old = self._host.secrets
-        mounts = {m.path: self._mount_password(spec, m, passwords) for m in spec.mounts}
-        return Secrets(
+    def _merged(self, document: StampedSpec, passwords: Secrets) -> Secrets:
+        """Return the stored passwords with what is new; what is empty stays.
+
+        Raises:
+            Refused: The session moves to another Icecast, whose passwords are not
+                given: none of those for the old one is shown to it.
+        """
+        spec, known = document.spec, self._host.secrets
+        moves = document.station != known.station
+        old = Secrets(join=known.join) if moves else known
+        mounts = {m.path: _mount_password(spec, m, passwords, old) for m in spec.mounts}
+        merged = Secrets(
             source=passwords.source or old.source,
             admin=passwords.admin or old.admin,
             relay=old.relay,
             join=old.join or join_secret(),
             mounts={path: word for path, word in mounts.items() if word},
+            station=document.station,
         )
-
-    def _mount_password(
-        self, spec: SessionSpec, mount: MountSpec, passwords: Secrets
-    ) -> str:
-        old = self._host.secrets.mounts.get(mount.path, "")
-        made = _password() if spec.icecast is None else ""
-        return passwords.mounts.get(mount.path) or old or made
+        if moves and spec.icecast is not None:
+            _require_passwords(spec, spec.icecast, merged, known)
+        return merged
 
     async def gain(
         self, session: SessionName, mount: MountPath, host: HostName, gain: Decibels
@@ -354,6 +359,29 @@ class Operator:
         running = self._now.running(membership)
         await membership.elector.stamp(
             replace(running, stopped=True), based_on=running.stamp
+        )
+
+
+def _mount_password(
+    spec: SessionSpec, mount: MountSpec, passwords: Secrets, old: Secrets
+) -> str:
+    made = _password() if spec.icecast is None else ""
+    return passwords.mounts.get(mount.path) or old.mounts.get(mount.path) or made
+
+
+def _require_passwords(
+    spec: SessionSpec, server: IcecastServer, merged: Secrets, known: Secrets
+) -> None:
+    """Return if all is given that another Icecast asks for."""
+    without = [f"{m.path}" for m in spec.mounts if not merged.for_mount(m.path)]
+    if server.admin_user is not None and known.admin and not merged.admin:
+        without.append(f"the user {server.admin_user}")
+    if without:
+        raise Refused(
+            f"{server.host} is another Icecast than {spec.name} has had, and no "
+            f"password is given for {', '.join(without)}.",
+            "Name the files of its passwords in [icecast] and apply again: those that "
+            "are stored are for the other one alone.",
         )
 
 

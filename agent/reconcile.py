@@ -35,10 +35,11 @@ from sessiond.core.plan import plan_host
 from sessiond.core.proc import ProcPlan, Program
 from sessiond.core.procsight import Forget, Signal, Spawn, SpawnFailed
 from sessiond.core.procstates import Lifecycle, named
+from sessiond.core.sourcing import SourceOrder
 from sessiond.core.stamped import Stamp
 from sessiond.core.view import SessionView
 from sessiond.core.wires import MIXDOWN
-from sessiond.errors import Broken, SessiondError
+from sessiond.errors import Broken, SessiondError, Unavailable
 from sessiond.units import HostName, ProcName, Seconds
 
 # A JACK call or an answer of a child that takes longer is a fault, and the next turn's.
@@ -166,8 +167,11 @@ class Reconciler:
         """Have a source ordered anew whose password was changed since its order."""
         for name, order in list(self._observer.ordered.items()):
             told = self._passwords.get(name)
-            if told not in (None, self._host.secrets.for_mount(order.path)):
+            if told is not None and self._password(order) not in (None, told):
                 del self._observer.ordered[name]
+
+    def _password(self, order: SourceOrder) -> str | None:
+        return self._host.password(order.path, order.address, order.port, tls=order.tls)
 
     async def _perform_within(self, effect: Effect) -> None:
         try:
@@ -198,12 +202,17 @@ class Reconciler:
                 socket = self._socket(ProcName(MIXDOWN))
                 await ask(socket, order_request(order), within=EFFECT_LIMIT)
             case OrderSource(name=name, order=order):
-                password = self._host.secrets.for_mount(order.path)
-                await send_order(self._socket(name), order, password)
-                self._passwords[name] = password
-                self._observer.ordered[name] = order
+                await self._order_source(name, order)
             case _:
                 assert_never(effect)
+
+    async def _order_source(self, name: ProcName, order: SourceOrder) -> None:
+        password = self._password(order)
+        if password is None:
+            raise Unavailable(f"No password for {order.address} is known here.")
+        await send_order(self._socket(name), order, password)
+        self._passwords[name] = password
+        self._observer.ordered[name] = order
 
     async def _spawn(self, plan: ProcPlan) -> None:
         host = self._host

@@ -80,6 +80,10 @@ class Sessions:
         host.conflict = has_conflict(host.store)
         if (given := load_secrets(host.store)) is not None:
             host.secrets, host.secrets_of = given.secrets, given.session
+            if host.secrets.station is None:
+                # An earlier version did not write down whose passwords they are.
+                station = persisted.stamped.station
+                host.secrets = replace(host.secrets, station=station)
         # What plays on was adopted: its owner's consent is still good.
         playing = bool(host.lifecycles) and same_place
         host.consented = playing or persisted.stamped.stopped

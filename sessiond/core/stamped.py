@@ -163,6 +163,8 @@ class Secrets:
         mounts: A mount's own source password where it has one.
         join: The session's join secret: base64url of 32 random bytes; empty where
             none is known, and then nobody can be invited or let in.
+        station: Whose passwords these are: whatever a document says, they go to no
+            other. None without mounts, and in what an operator hands over.
     """
 
     source: str = field(default="", repr=False)
@@ -172,6 +174,16 @@ class Secrets:
         default_factory=lambda: MappingProxyType({}), repr=False
     )
     join: str = field(default="", repr=False)
+    station: Station | None = None
+
+    def is_for(self, address: str, port: int, *, tls: bool) -> bool:
+        """Tell whether these passwords are for the Icecast that answers there."""
+        own = self.station
+        return own is not None and (own.address, own.port, own.tls) == (
+            address,
+            port,
+            tls,
+        )
 
     def for_mount(self, path: MountPath) -> str:
         """Return the source password of this mount."""

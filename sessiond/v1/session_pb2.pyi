@@ -526,12 +526,17 @@ class Secrets(_message.Message):
     RELAY_FIELD_NUMBER: _builtins.int
     MOUNTS_FIELD_NUMBER: _builtins.int
     JOIN_FIELD_NUMBER: _builtins.int
+    STATION_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     admin: _builtins.str
     relay: _builtins.str
     join: _builtins.str
     @_builtins.property
     def mounts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def station(self) -> Global___Station:
+        """Whose passwords these are; absent in what an operator hands over."""
+
     def __init__(
         self,
         *,
@@ -540,10 +545,11 @@ class Secrets(_message.Message):
         relay: _builtins.str = ...,
         mounts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         join: _builtins.str = ...,
+        station: Global___Station | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["station", b"station"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "join", b"join", "mounts", b"mounts", "relay", b"relay", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "join", b"join", "mounts", b"mounts", "relay", b"relay", "source", b"source", "station", b"station"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiond.core.stamped import LinkPort, Secrets, Stamp
+from sessiond.core.stamped import LinkPort, Secrets, Stamp, Station
 from sessiond.units import MountPath, Term, UdpPort
 from tests.core.examples import ALICE, BOB, CAROL, document
 
@@ -71,6 +71,15 @@ def test_a_mounts_own_password_goes_before_the_servers() -> None:
     secrets = Secrets(source="all", mounts=own)
     assert secrets.for_mount(MountPath("/dj1.ogg")) == "one"
     assert secrets.for_mount(MountPath("/mix.ogg")) == "all"
+
+
+def test_passwords_are_for_one_icecast() -> None:
+    secrets = Secrets(source="all", station=Station(address="radio", port=1))
+    assert secrets.is_for("radio", 1, tls=False)
+    assert not secrets.is_for("evil", 1, tls=False)
+    assert not secrets.is_for("radio", 2, tls=False)
+    assert not secrets.is_for("radio", 1, tls=True)
+    assert not Secrets(source="all").is_for("radio", 1, tls=False)
 
 
 def test_secrets_show_nothing_of_themselves() -> None:

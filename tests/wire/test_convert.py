@@ -14,7 +14,15 @@ from sessiond.core.facts import HostFacts
 from sessiond.core.namerules import HOST_NAME, SESSION_NAME
 from sessiond.core.roles import Role
 from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
-from sessiond.core.stamped import LinkPort, Member, Person, Secrets, Stamp, StampedSpec
+from sessiond.core.stamped import (
+    LinkPort,
+    Member,
+    Person,
+    Secrets,
+    Stamp,
+    StampedSpec,
+    Station,
+)
 from sessiond.core.status import AudioStatus, ClockStatus, HostStatus, Verdict
 from sessiond.errors import Refused
 from sessiond.units import (
@@ -113,7 +121,11 @@ def test_what_an_older_sender_leaves_out_has_its_default() -> None:
 
 def test_secrets_are_carried_exactly() -> None:
     secrets = Secrets(
-        source='a"b\n#@^% -', admin="-x", mounts={MIX: "ünï\0"}, join="A-_"
+        source='a"b\n#@^% -',
+        admin="-x",
+        mounts={MIX: "ünï\0"},
+        join="A-_",
+        station=Station(address="radio", port=8443, tls=True, host=ALICE),
     )
     assert decode(Secrets, encode(secrets)) == secrets
 
