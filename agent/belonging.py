@@ -94,10 +94,10 @@ class Belonging:
         mine = join_address(self._host.address), self._host.id
         others = (doc.member(name) for name in doc.spec.preference)
         places = [
-            (join_address(address), member.id)
+            (where, member.id)
             for member in others
             if member and member.id and member.reachable and member.id != self._host.id
-            if (address := membership.lines.address(member.name)) is not None
+            if (where := _join_place(membership.lines.address(member.name))) is not None
         ]
         return (mine, *places)[:MOST_PLACES]
 
@@ -198,6 +198,14 @@ class Belonging:
             raise Refused(
                 "This invitation is void.", "Ask for a new one with `sessiond invite`."
             )
+
+
+def _join_place(address: Address | None) -> Address | None:
+    """Return where a member lets in; None where its word about itself can't be."""
+    try:
+        return None if address is None else join_address(address)
+    except Refused:
+        return None
 
 
 def join_secret() -> str:

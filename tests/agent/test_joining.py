@@ -83,6 +83,16 @@ async def test_whoever_is_no_leader_lets_in_as_well() -> None:
         await joined(alice, bob, carol)
 
 
+async def test_who_can_let_nobody_in_keeps_nobody_from_inviting() -> None:
+    async with band() as opened:
+        alice = await begun(opened, jam(ALICE))
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        last = Address("127.0.0.1:65535")
+        await asked(link, identity_of("bob"), "bob", address=last)
+        link = parse_link(await alice.service.invite(None, Role.VIEWER))
+        assert [key for _, key in link.places] == [alice.host.id]
+
+
 async def test_joins_survive_who_began_the_session() -> None:
     async with band() as opened:
         alice, bob = await duo(opened, jam(*TRIO))
