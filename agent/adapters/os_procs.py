@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from agent.adapters.executables import Executables
+from agent.adapters.jack_leftovers import drop_dead_metadata
 from agent.adapters.proc_log import ProcLog
 from agent.doors import EXIT_UNKNOWN, Bell
-from sessiond.core.proc import ProcIdentity, ProcPlan, ProcSeen
+from sessiond.core.proc import ProcIdentity, ProcPlan, ProcSeen, Program
 from sessiond.errors import Broken, SessiondError, Unavailable
 from sessiond.units import ProcName
 
@@ -147,11 +148,14 @@ class OsProcs:
         """Start a process in a session of its own, its output to its log file.
 
         Raises:
-            Broken: The program is missing, none of ours, or may not be executed.
+            Broken: The program is missing, none of ours, or may not be executed; or
+                what a dead JACK server left can't be removed.
             Unavailable: The system has no room for another process.
         """
         executable = self._executables.of(plan.argv[0])
         self._clear(plan.name)
+        if plan.program is Program.JACKD:
+            drop_dead_metadata()
         log = self._open_log(plan.name, os.O_TRUNC)
         try:
             pid = _start(plan, executable, log)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.adapters.jack_leftovers import drop_dead_metadata
 from tests.support.eventually import eventually
 
 
@@ -53,6 +54,7 @@ class Jackd:
         return (*server, "-d", "dummy", "-r", "48000", "-p", "256")
 
     def start(self) -> None:
+        drop_dead_metadata()
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
                 self.argv(),

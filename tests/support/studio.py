@@ -11,6 +11,7 @@ from functools import partial
 import jack
 import numpy as np
 
+from agent.adapters.jack_leftovers import drop_dead_metadata
 from tests.support.eventually import aeventually
 
 RATE_HZ = 48000
@@ -48,6 +49,7 @@ class Studio:
 async def studio(pitch_hz: float) -> AsyncIterator[Studio]:
     """Run a JACK server of an own name with a sine of this pitch at −10 dB."""
     name = f"tsrc{os.getpid()}"
+    drop_dead_metadata()
     child = await asyncio.create_subprocess_exec(
         *("jackd", "--name", name, "--no-realtime", "-d", "dummy"),
         *("-r", str(RATE_HZ), "-p", str(PERIOD_FRAMES)),
