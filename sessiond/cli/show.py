@@ -56,7 +56,7 @@ def spec(operator: Operator, name: str, as_json: bool) -> None:  # noqa: FBT001
     """Print the running spec as a session file.
 
     Edit it and `sessiond apply` it. Passwords are not part of it; apply keeps what is
-    stored.
+    stored for the same Icecast.
 
     \b
     Example:

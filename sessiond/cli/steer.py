@@ -80,8 +80,8 @@ def apply(operator: Operator, file: Path, yes: bool) -> None:  # noqa: FBT001
     """Change a running session to what FILE says.
 
     Only what differs restarts. A FILE with a based_on line is refused when the session
-    has changed since. Left-out password files keep what is stored. A new host that is
-    not of your studio gets a join link, as with create.
+    has changed since. Left-out password files keep what is stored for the same Icecast.
+    A new host that is not of your studio gets a join link, as with create.
 
     \b
     Example:
