@@ -11,12 +11,12 @@ from agent.host import Host
 from agent.roster import NONCE_BYTES, Roster
 from sessiond.core.admitting import Claim
 from sessiond.core.joining import read_token_id, token_secret
-from sessiond.core.proofs import Purpose, is_proof, proof
+from sessiond.core.proofs import Purpose, is_proof, over, proof
 from sessiond.core.tries import Nonces, Tries
 from sessiond.errors import Refused
 from sessiond.units import TokenId
 from sessiond.version import VERSION
-from sessiond.wire.identity import der_of, id_of
+from sessiond.wire.identity import der_of, id_of, is_signed
 from sessiond.wire.join_messages import (
     AcquaintReply,
     AcquaintRequest,
@@ -81,6 +81,7 @@ class Admission:
             )
         key = token_secret(request.session, request.token_id, host.secrets.join)
         self._require_proof(request, source, request.token_id, Purpose.JOIN, key)
+        self._require_signature(request)
         claim = Claim(
             role=role,
             name=request.name,
@@ -99,6 +100,17 @@ class Admission:
         )
         return JoinReply(stamped=await self._belonging.admit(shown))
 
+    def _require_signature(self, request: JoinRequest) -> None:
+        """Return if the caller has the key of the certificate that it shows.
+
+        Raises:
+            Refused: It has read somebody else's certificate.
+        """
+        theirs = der_of(request.certificate)
+        seen = over(Purpose.JOIN, self._mine, theirs, request.nonce)
+        if not is_signed(request.signature, request.certificate, seen):
+            raise Refused("Who joins does not have the key of that certificate.")
+
     def _require_proof(
         self,
         request: AcquaintRequest | JoinRequest,
@@ -107,7 +119,7 @@ class Admission:
         purpose: Purpose,
         key: bytes,
     ) -> None:
-        """Return if the caller knows the key, and holds the certificate that it shows.
+        """Return if the caller knows the key, and means the certificate that it shows.
 
         Raises:
             Refused: It does not, or took too long.

@@ -23,6 +23,12 @@ class Purpose(StrEnum):
     INVITATION = "invitation"
 
 
+def over(purpose: Purpose, *fields: bytes) -> bytes:
+    """Return the one text that stands for these fields, and for no others."""
+    parts = (purpose.value.encode("ascii"), *fields)
+    return b"".join(len(p).to_bytes(_LENGTH_BYTES, "big") + p for p in parts)
+
+
 def proof(key: bytes, purpose: Purpose, *fields: bytes) -> bytes:
     """Return the 32 bytes that only a holder of the key can make of these fields.
 
@@ -31,9 +37,7 @@ def proof(key: bytes, purpose: Purpose, *fields: bytes) -> bytes:
     """
     if not key:
         raise ValueError("a proof needs a key")
-    parts = (purpose.value.encode("ascii"), *fields)
-    text = b"".join(len(p).to_bytes(_LENGTH_BYTES, "big") + p for p in parts)
-    return hmac.digest(key, text, "sha256")
+    return hmac.digest(key, over(purpose, *fields), "sha256")
 
 
 def is_proof(given: bytes, key: bytes, purpose: Purpose, *fields: bytes) -> bool:

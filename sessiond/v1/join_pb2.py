@@ -26,7 +26,7 @@ from sessiond.v1 import session_pb2 as sessiond_dot_v1_dot_session__pb2
 from sessiond.v1 import status_pb2 as sessiond_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sessiond/v1/join.proto\x12\x0bsessiond.v1\x1a\x19sessiond/v1/session.proto\x1a\x18sessiond/v1/status.proto\"?\n\x0cGreetRequest\x12\x14\n\x07\x61\x64\x64ress\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x42\n\n\x08_address\"I\n\nGreetReply\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05nonce\x18\x03 \x01(\x0c\x12\r\n\x05proof\x18\x04 \x01(\x0c\"D\n\x0f\x41\x63quaintRequest\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x01(\x0c\"c\n\rAcquaintReply\x12+\n\x08sighting\x18\x01 \x01(\x0b\x32\x19.sessiond.v1.HostSighting\x12%\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x16.sessiond.v1.HostFacts\"\xa6\x01\n\x0bJoinRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x10\n\x08token_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x14\n\x07\x61\x64\x64ress\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x11\n\treachable\x18\x06 \x01(\x08\x12\r\n\x05nonce\x18\x07 \x01(\x0c\x12\r\n\x05proof\x18\x08 \x01(\x0c\x42\n\n\x08_address\"6\n\tJoinReply\x12)\n\x07stamped\x18\x01 \x01(\x0b\x32\x18.sessiond.v1.StampedSpec2\xca\x01\n\x0bJoinService\x12;\n\x05Greet\x12\x19.sessiond.v1.GreetRequest\x1a\x17.sessiond.v1.GreetReply\x12\x44\n\x08\x41\x63quaint\x12\x1c.sessiond.v1.AcquaintRequest\x1a\x1a.sessiond.v1.AcquaintReply\x12\x38\n\x04Join\x12\x18.sessiond.v1.JoinRequest\x1a\x16.sessiond.v1.JoinReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sessiond/v1/join.proto\x12\x0bsessiond.v1\x1a\x19sessiond/v1/session.proto\x1a\x18sessiond/v1/status.proto\"?\n\x0cGreetRequest\x12\x14\n\x07\x61\x64\x64ress\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x42\n\n\x08_address\"I\n\nGreetReply\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05nonce\x18\x03 \x01(\x0c\x12\r\n\x05proof\x18\x04 \x01(\x0c\"D\n\x0f\x41\x63quaintRequest\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x01(\x0c\"c\n\rAcquaintReply\x12+\n\x08sighting\x18\x01 \x01(\x0b\x32\x19.sessiond.v1.HostSighting\x12%\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x16.sessiond.v1.HostFacts\"\xb9\x01\n\x0bJoinRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x10\n\x08token_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x14\n\x07\x61\x64\x64ress\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x11\n\treachable\x18\x06 \x01(\x08\x12\r\n\x05nonce\x18\x07 \x01(\x0c\x12\r\n\x05proof\x18\x08 \x01(\x0c\x12\x11\n\tsignature\x18\t \x01(\x0c\x42\n\n\x08_address\"6\n\tJoinReply\x12)\n\x07stamped\x18\x01 \x01(\x0b\x32\x18.sessiond.v1.StampedSpec2\xca\x01\n\x0bJoinService\x12;\n\x05Greet\x12\x19.sessiond.v1.GreetRequest\x1a\x17.sessiond.v1.GreetReply\x12\x44\n\x08\x41\x63quaint\x12\x1c.sessiond.v1.AcquaintRequest\x1a\x1a.sessiond.v1.AcquaintReply\x12\x38\n\x04Join\x12\x18.sessiond.v1.JoinRequest\x1a\x16.sessiond.v1.JoinReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,9 +42,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACQUAINTREPLY']._serialized_start=302
   _globals['_ACQUAINTREPLY']._serialized_end=401
   _globals['_JOINREQUEST']._serialized_start=404
-  _globals['_JOINREQUEST']._serialized_end=570
-  _globals['_JOINREPLY']._serialized_start=572
-  _globals['_JOINREPLY']._serialized_end=626
-  _globals['_JOINSERVICE']._serialized_start=629
-  _globals['_JOINSERVICE']._serialized_end=831
+  _globals['_JOINREQUEST']._serialized_end=589
+  _globals['_JOINREPLY']._serialized_start=591
+  _globals['_JOINREPLY']._serialized_end=645
+  _globals['_JOINSERVICE']._serialized_start=648
+  _globals['_JOINSERVICE']._serialized_end=850
 # @@protoc_insertion_point(module_scope)

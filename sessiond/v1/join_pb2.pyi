@@ -134,6 +134,7 @@ class JoinRequest(_message.Message):
     REACHABLE_FIELD_NUMBER: _builtins.int
     NONCE_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     session: _builtins.str
     token_id: _builtins.str
     certificate: _builtins.str
@@ -145,6 +146,8 @@ class JoinRequest(_message.Message):
     nonce: _builtins.bytes
     """The one that Greet gave."""
     proof: _builtins.bytes
+    signature: _builtins.bytes
+    """By the certificate's key, over what the proof is over; 64 bytes, r and s."""
     def __init__(
         self,
         *,
@@ -156,10 +159,11 @@ class JoinRequest(_message.Message):
         reachable: _builtins.bool = ...,
         nonce: _builtins.bytes = ...,
         proof: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "address", b"address"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "address", b"address", "certificate", b"certificate", "name", b"name", "nonce", b"nonce", "proof", b"proof", "reachable", b"reachable", "session", b"session", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "address", b"address", "certificate", b"certificate", "name", b"name", "nonce", b"nonce", "proof", b"proof", "reachable", b"reachable", "session", b"session", "signature", b"signature", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015

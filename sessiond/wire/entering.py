@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from sessiond.core.joining import JoinLink
-from sessiond.core.proofs import Purpose, proof
+from sessiond.core.proofs import Purpose, over, proof
 from sessiond.core.soundness import require_sound
 from sessiond.core.stamped import StampedSpec
 from sessiond.errors import Refused, SessiondError, Unavailable
 from sessiond.units import Address, HostId, Seconds
-from sessiond.wire.identity import Identity, der_of
+from sessiond.wire.identity import Identity, der_of, sign
 from sessiond.wire.join_client import JoinClient
 from sessiond.wire.join_messages import GreetRequest, JoinRequest
 
@@ -81,6 +81,7 @@ async def _joined(door: JoinClient, link: JoinLink, entrant: Entrant) -> Stamped
         reachable=entrant.reachable,
         nonce=greeted.nonce,
         proof=proof(link.token.key, Purpose.JOIN, *seen),
+        signature=sign(entrant.identity, over(Purpose.JOIN, *seen)),
     )
     reply = await door.join(request, within=JOINED_WITHIN)
     require_sound(reply.stamped)

@@ -20,6 +20,10 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -48,6 +52,10 @@ _UNTIL: Final = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
 # 4.1). Of odd serial numbers cryptography warns before anybody could refuse them.
 _PAST_LENGTHS: Final = 8
 _START: Final = bytes.fromhex("a003020102 020101")
+
+
+# Each of a signature's two numbers is below P-256's order.
+_HALF: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +140,44 @@ def der_of(certificate: Certificate | bytes) -> bytes:
     return _known(_content(certificate)).der
 
 
+def sign(identity: Identity, content: bytes) -> bytes:
+    """Return the 64 bytes that only the holder of this key can make of the content.
+
+    ECDSA over P-256 and SHA-256, as r and s of 32 bytes each.
+
+    Source: FIPS 186-5 section 6.4; the form is IEEE 1363's.
+    """
+    key = load_pem_private_key(identity.key.encode(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise Broken("The key of this identity is damaged.", _HOW_TO_MEND)
+    r, s = decode_dss_signature(key.sign(content, ec.ECDSA(SHA256())))
+    return r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
+
+
+def is_signed(signature: bytes, certificate: Certificate, content: bytes) -> bool:
+    """Tell whether the holder of a certificate's key made this of the content.
+
+    Raises:
+        Refused: As in `id_of`.
+    """
+    key = _known(_content(certificate)).key
+    if len(signature) != 2 * _HALF:
+        return False
+    r, s = signature[:_HALF], signature[_HALF:]
+    der = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+    try:
+        key.verify(der, content, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     id: HostId
     pem: Certificate
     der: bytes
+    key: ec.EllipticCurvePublicKey
 
 
 def _content(certificate: Certificate | bytes) -> bytes:
@@ -162,7 +203,7 @@ def _known(content: bytes) -> _Known:
             "What came is no certificate that sessiond makes.",
             "Is the other side a sessiond of this version?",
         ) from e
-    return _Known(_id(key), _pem(read), read.public_bytes(Encoding.DER))
+    return _Known(_id(key), _pem(read), read.public_bytes(Encoding.DER), key)
 
 
 def _read(content: bytes) -> x509.Certificate:

@@ -74,6 +74,7 @@ class JoinRequest:
         reachable: As in `HostFacts`.
         nonce: As greeted with.
         proof: That the caller knows the token's secret.
+        signature: That the caller has the certificate's key; over the same.
     """
 
     session: SessionName
@@ -82,6 +83,7 @@ class JoinRequest:
     name: str
     nonce: bytes
     proof: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
     address: Address | None = None
     reachable: bool = True
 

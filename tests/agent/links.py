@@ -6,12 +6,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sessiond.core.joining import JoinLink
-from sessiond.core.proofs import Purpose, proof
+from sessiond.core.proofs import Purpose, over, proof
 from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.units import Address, Seconds
-from sessiond.wire.identity import Identity, _pem, _written, der_of, read_identity
+from sessiond.wire.identity import Identity, _pem, _written, der_of, read_identity, sign
 from sessiond.wire.join_client import JoinClient
 from sessiond.wire.join_messages import GreetRequest, JoinRequest
 from tests.agent.band import SOON, Agent, Band, jam
@@ -76,6 +76,7 @@ async def asked(
     *,
     address: Address | None = None,
     key: bytes | None = None,
+    signer: Identity | None = None,
     times: int = 1,
 ) -> StampedSpec:
     """Join as whoever asks at the first of a link's places."""
@@ -84,13 +85,7 @@ async def asked(
         greeted = await door.greet(
             GreetRequest(nonce=secrets.token_bytes(16)), within=WITHIN
         )
-        shown = proof(
-            key or link.token.key,
-            Purpose.JOIN,
-            der_of(door.certificate),
-            der_of(who.certificate),
-            greeted.nonce,
-        )
+        seen = der_of(door.certificate), der_of(who.certificate), greeted.nonce
         request = JoinRequest(
             session=link.session,
             token_id=link.token.id,
@@ -98,7 +93,8 @@ async def asked(
             name=name,
             address=address,
             nonce=greeted.nonce,
-            proof=shown,
+            proof=proof(key or link.token.key, Purpose.JOIN, *seen),
+            signature=sign(signer or who, over(Purpose.JOIN, *seen)),
         )
         for _ in range(times):
             reply = await door.join(request, within=WITHIN)

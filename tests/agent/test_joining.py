@@ -184,6 +184,28 @@ async def test_nobody_comes_in_at_an_address_that_no_file_could_say() -> None:
 # Who does not come in
 
 
+@pytest.mark.parametrize("role", [Role.HOST, Role.VIEWER])
+async def test_nobody_joins_by_a_certificate_whose_key_is_anothers(role: Role) -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        before = alice.document.stamp
+        link = parse_link(await alice.service.invite(None, role))
+        bob, eve = identity_of("bob"), identity_of("eve")
+        with pytest.raises(Refused, match="does not have the key"):
+            await asked(link, bob, "bob", signer=eve)
+        assert alice.document.stamp == before
+        await asked(link, bob, "bob")
+
+
+async def test_no_viewers_link_takes_a_hosts_rights_away() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        link = parse_link(await alice.service.invite(None, Role.VIEWER))
+        with pytest.raises(Refused, match="bob's key is a host's"):
+            await asked(link, bob.host.identity, "x")
+        assert alice.trust.role_of(bob.host.id) is Role.HOST
+
+
 @pytest.mark.parametrize("name", ["bob", "carol"])
 async def test_a_link_lets_one_in_and_nobody_else(name: str) -> None:
     async with band() as opened:

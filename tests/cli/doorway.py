@@ -13,12 +13,12 @@ from sessiond.core.joining import (
     read_token_id,
     token_secret,
 )
-from sessiond.core.proofs import Purpose, is_proof
+from sessiond.core.proofs import Purpose, is_proof, over
 from sessiond.core.roles import Role
 from sessiond.core.stamped import StampedSpec
 from sessiond.errors import Refused, SessiondError
 from sessiond.units import Address, SessionName
-from sessiond.wire.identity import Identity, der_of, id_of
+from sessiond.wire.identity import Identity, der_of, id_of, is_signed
 from sessiond.wire.join_messages import (
     AcquaintReply,
     AcquaintRequest,
@@ -94,6 +94,8 @@ class Doorway:
         seen = der_of(self.identity.certificate), der_of(request.certificate)
         if not is_proof(request.proof, key, Purpose.JOIN, *seen, self.nonce):
             raise Refused("The proof is wrong.")
+        said = over(Purpose.JOIN, *seen, self.nonce)
+        assert is_signed(request.signature, request.certificate, said)
         role, expires_at = read_token_id(request.token_id)
         claim = Claim(
             role=role,

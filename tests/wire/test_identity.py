@@ -18,9 +18,11 @@ from sessiond.wire.identity import (
     LARGEST_CERTIFICATE,
     der_of,
     id_of,
+    is_signed,
     make_identity,
     pem_of,
     read_identity,
+    sign,
 )
 from tests.support.identities import identity_of
 
@@ -75,6 +77,18 @@ def test_the_first_certificate_ever_is_still_known() -> None:
 def test_what_was_written_down_is_read_again() -> None:
     assert read_identity(ALICE.key, ALICE.certificate) == ALICE
     assert read_identity(ALICE.key, f"{ALICE.certificate}\n\n") == ALICE
+
+
+def test_a_signature_is_of_one_key_and_one_content() -> None:
+    made = sign(BOB, b"said")
+    assert len(made) == 64
+    assert is_signed(made, BOB.certificate, b"said")
+    assert not is_signed(made, BOB.certificate, b"not said")
+    assert not is_signed(made, ALICE.certificate, b"said")
+    for wrong in (b"", made[:-1], made + b"x", bytes(64), b"\xff" * 64, made[::-1]):
+        assert not is_signed(wrong, BOB.certificate, b"said")
+    with pytest.raises(Refused):
+        is_signed(made, Certificate("x"), b"said")
 
 
 def test_an_identity_does_not_show_its_key() -> None:

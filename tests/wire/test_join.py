@@ -63,6 +63,7 @@ JOIN: Final = JoinRequest(
     name="bob",
     nonce=NONCE,
     proof=PROOF,
+    signature=2 * PROOF,
 )
 GREETED: Final = GreetReply(name=ALICE, version="0.1.0", nonce=NONCE, proof=PROOF)
 JOINED: Final = JoinReply(stamped=STAMPED)
@@ -211,6 +212,7 @@ async def test_a_bug_says_nothing_of_itself(porter: Porter, where: str) -> None:
 def test_no_proof_and_no_link_shows_in_a_repr() -> None:
     for each in (ACQUAINT, JOIN, GREETED):
         assert "proof" not in repr(each)
+        assert "signature" not in repr(each)
 
 
 # ── whom one speaks to ──────────────────────────────────────────────────────────────
