@@ -207,3 +207,15 @@ async def test_who_can_not_make_invitations_void_removes_nobody_that_has_some() 
                 await alice.service.remove(JAM, name)
         assert [p.label for p in alice.document.people] == ["Vera", "Olga"]
         await alice.service.remove(JAM, "Vera")
+
+
+async def test_what_a_host_knows_that_the_file_names_no_more_is_void() -> None:
+    async with band() as opened:
+        alice, bob = await duo(opened)
+        await aeventually(lambda: bool(bob.host.secrets.join), within=SOON)
+        known = alice.host.secrets.join
+        await alice.service.apply(jam(ALICE), Secrets(), None)
+        assert alice.host.secrets.join not in ("", known)
+        now = alice.host.secrets.join
+        await alice.service.apply(jam(ALICE, BOB), Secrets(), None)
+        assert alice.host.secrets.join == now
