@@ -80,7 +80,8 @@ class Sessions:
         host.conflict = has_conflict(host.store)
         if (given := load_secrets(host.store)) is not None:
             host.secrets, host.secrets_of = given.secrets, given.session
-            if host.secrets.station is None:
+            name = persisted.stamped.spec.name
+            if host.secrets.station is None and given.session == name:
                 # An earlier version did not write down whose passwords they are.
                 station = persisted.stamped.station
                 host.secrets = replace(host.secrets, station=station)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sessiond.core.spec import HostRef, IcecastServer, SessionSpec
-from sessiond.core.stamped import Secrets, Stamp, Station
+from sessiond.core.stamped import Secrets, Stamp
 from sessiond.errors import Broken, Refused, Unavailable
 from sessiond.units import Decibels, Hertz, MountPath, SessionName, Term
 from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
@@ -306,93 +306,6 @@ async def test_a_session_can_not_move_to_another_kind_of_icecast() -> None:
         leader, _ = await duo(opened, show())
         with pytest.raises(Refused, match="can't move between"):
             await leader.service.apply(show((ALICE, BOB), icecast=None), NOTHING, None)
-
-
-def known(agent: Agent) -> Secrets:
-    """Return the passwords that an agent has, for the session's own station."""
-    assert agent.host.secrets.station == agent.document.station
-    return replace(agent.host.secrets, join="", station=None)
-
-
-ELSEWHERE = IcecastServer(host="10.9.9.9", port=1)
-
-
-@pytest.mark.parametrize(
-    "server",
-    [
-        ELSEWHERE,
-        IcecastServer(host="127.0.0.1", port=2),
-        IcecastServer(host="127.0.0.1", port=1, tls=True),
-    ],
-)
-async def test_another_icecast_is_shown_no_password_of_the_one_before(
-    server: IcecastServer,
-) -> None:
-    async with band() as opened:
-        leader, other = await duo(opened, show())
-        before = leader.host.secrets
-        assert before.source == "hackme"
-        moved = show((ALICE, BOB), icecast=server)
-        for asked in (leader, other):
-            with pytest.raises(Refused, match=r"no password is given for /mix\.ogg"):
-                await asked.service.apply(moved, NOTHING, None)
-        assert leader.host.secrets == before
-        await leader.service.apply(moved, Secrets(source="its own"), None)
-        assert known(leader) == Secrets(source="its own")
-        assert leader.host.secrets.join == before.join
-
-
-async def test_an_icecast_with_its_own_admin_asks_for_that_password_too() -> None:
-    async with band() as opened:
-        alice = await opened.add("alice")
-        chief = IcecastServer(host="127.0.0.1", port=1, admin_user="chief")
-        given = Secrets(source="hackme", admin="boss")
-        await alice.service.create(show((ALICE,), icecast=chief), given)
-        await aeventually(lambda: alice.leads, within=SOON)
-        moved = show((ALICE,), icecast=replace(chief, port=2))
-        with pytest.raises(Refused, match="given for the user chief"):
-            await alice.service.apply(moved, Secrets(source="its own"), None)
-
-
-async def test_no_source_shows_its_password_where_it_is_not_for() -> None:
-    async with band() as opened:
-        leader, other = await duo(opened, show())
-        await aeventually(lambda: MIX in opened.radio.mounts, within=SOON)
-        doc, place = leader.document, Station(address="10.9.9.9", port=8000)
-        membership = leader.sessions.current()
-        assert membership is not None
-        stamp = await membership.elector.stamp(
-            replace(doc, station=place), based_on=doc.stamp
-        )
-        await stored(other, stamp)
-        for agent in (leader, other):
-            agent.tasks[0].cancel()
-            await asyncio.wait(agent.tasks[:1])
-            for _ in range(3):
-                await agent.reconciler.turn()
-            children = agent.procs.children.values()
-            orders = [one.order for one in children if one.order is not None]
-            assert {order.address for order in orders} <= {"127.0.0.1"}
-            there = place.address, place.port
-            assert agent.host.password(MIX, *there, tls=False) is None
-
-
-async def test_passwords_that_are_left_out_stay_and_new_ones_are_checked() -> None:
-    async with band() as opened:
-        opened.radio.wrong.add("wrong")
-        leader, other = await duo(opened, show())
-        more = show((ALICE, BOB), (mount(), mount("/dj1.ogg")))
-        own = Secrets(mounts={MountPath("/dj1.ogg"): "wrong"})
-        with pytest.raises(Broken, match=r"denies /dj1\.ogg"):
-            await leader.service.apply(more, own, None)
-        assert known(leader) == Secrets(source="hackme")
-        assert len(leader.document.spec.mounts) == 1
-        good = Secrets(mounts={MountPath("/dj1.ogg"): "own"})
-        await leader.service.apply(more, good, None)
-        assert known(leader) == replace(good, source="hackme")
-        await aeventually(
-            lambda: other.host.secrets == leader.host.secrets, within=SOON
-        )
 
 
 async def test_a_mount_comes_and_goes_without_a_restart_of_the_others() -> None:

@@ -328,6 +328,7 @@ def test_a_persons_key_is_no_hosts() -> None:
     doras = claim(DAVE, id=known.people[0].id, certificate=known.people[0].certificate)
     with pytest.raises(Refused, match="This key is Dora's in jam"):
         admitted(known, doras, NOW)
+    assert admitted(known, claim(), NOW).people == known.people
 
 
 def test_a_used_token_gives_its_role_to_nobody_else() -> None:
