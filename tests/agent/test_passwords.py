@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from agent.records import save_secrets
-from sessiond.core.spec import IcecastServer
+from sessiond.core.spec import BroadcastSettings, IcecastServer
 from sessiond.core.stamped import Secrets, Station
 from sessiond.errors import Broken, Refused
 from sessiond.units import MountPath
@@ -112,3 +112,16 @@ async def test_what_an_earlier_version_stored_is_for_the_sessions_own_station() 
         again = await opened.restart(alice)
         await aeventually(again.is_settled, within=SOON)
         assert known(again) == Secrets(source="hackme")
+
+
+async def test_nobody_is_given_them_for_running_another_station() -> None:
+    async with band() as opened:
+        spec = show(broadcast=BroadcastSettings(never=frozenset({BOB})))
+        leader, other = await duo(opened, spec)
+        doc, membership = leader.document, leader.sessions.current()
+        assert membership is not None
+        moved = replace(doc, station=Station(address="10.9.9.9", port=1, host=BOB))
+        stamp = await membership.elector.stamp(moved, based_on=doc.stamp)
+        await stored(other, stamp)
+        assert membership._to_give() == frozenset()
+        assert other.host.secrets == Secrets()
