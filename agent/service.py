@@ -135,7 +135,7 @@ class Service:
     async def mute(
         self, host: HostName | None, *, muted: bool, by_owner: bool = False
     ) -> None:
-        """As `AgentApi.mute`."""
+        """As `OwnedApi.mute`."""
         membership = self._membership()
         if host is None or host == self._host.name:
             if not by_owner and (membership is None or membership.is_over):

@@ -31,9 +31,11 @@ def drop_dead_metadata(shared: Path = SHARED) -> bool:
     """
     folder = shared / f"jack_db-{os.getuid()}"
     try:
-        if not folder.exists() or _is_open(folder):
+        if _is_open(folder):
             return False
         shutil.rmtree(folder)
+    except FileNotFoundError:
+        return False
     except OSError as e:
         raise Broken(
             f"JACK's old metadata {folder} can't be removed: {e.strerror}.",

@@ -64,15 +64,8 @@ class AgentApi(Protocol):
         """Set one fader and return the stamp of that change."""
         ...
 
-    async def mute(
-        self, host: HostName | None, *, muted: bool, by_owner: bool = False
-    ) -> None:
+    async def mute(self, host: HostName | None, *, muted: bool) -> None:
         """Close or open a host's inputs; None is this host.
-
-        Args:
-            host: This one or another member.
-            muted: Whether its inputs are to be closed.
-            by_owner: Whether this host's owner asks, who alone undoes an own mute.
 
         Raises:
             Refused: The host's owner has closed them, or it is in no session.
@@ -111,6 +104,12 @@ class OwnedApi(AgentApi, Protocol):
         Raises:
             Refused: As there, or it is no host of the session and somebody else asks.
         """
+        ...
+
+    async def mute(
+        self, host: HostName | None, *, muted: bool, by_owner: bool = False
+    ) -> None:
+        """As `AgentApi.mute`; the owner alone undoes an own mute, also outside one."""
         ...
 
 

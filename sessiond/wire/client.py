@@ -87,11 +87,8 @@ class AgentClient:
         )
         return reply.sightings
 
-    async def create(
-        self, spec: SessionSpec, secrets: Secrets, *, by_owner: bool = False
-    ) -> StampedSpec:
-        """As `AgentApi.create`; the agent sees for itself who asks."""
-        del by_owner
+    async def create(self, spec: SessionSpec, secrets: Secrets) -> StampedSpec:
+        """As `AgentApi.create`."""
         request = CreateRequest(spec=spec, secrets=secrets)
         return await self._open.ask(methods.CREATE, request, within=self._within)
 
@@ -127,11 +124,8 @@ class AgentClient:
         request = GainRequest(session=session, mount=mount, host=host, gain_db=gain_db)
         return await self._open.ask(methods.SET_GAIN, request, within=self._within)
 
-    async def mute(
-        self, host: HostName | None, *, muted: bool, by_owner: bool = False
-    ) -> None:
-        """As `AgentApi.mute`; the agent sees for itself who asks."""
-        del by_owner
+    async def mute(self, host: HostName | None, *, muted: bool) -> None:
+        """As `AgentApi.mute`."""
         request = MuteRequest(host=host, muted=muted)
         await self._open.ask(methods.SET_MUTE, request, within=self._within)
 

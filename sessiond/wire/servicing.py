@@ -106,7 +106,7 @@ class Answers:
 
         async def handle(_: object, context: Context) -> bytes:
             try:
-                caller = self._admit(context, method.path)
+                self._admit(context, method.path)
                 with self._gate.entered(context.peer()):
                     content = await self._gate.request(context)
                     # The request may be seconds behind the call's head.
