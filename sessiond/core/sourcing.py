@@ -199,9 +199,11 @@ def order_for(
 def ffmpeg_argv(order: SourceOrder) -> tuple[str, ...]:
     """Return the argument list that encodes a JACK client's input to standard output.
 
-    Source: ffmpeg(1), ffmpeg-devices(1) "jack"; field notes on page duration and
-    on MP3 written to a pipe.
+    Source: ffmpeg(1), ffmpeg-devices(1) "jack", ffmpeg-filters(1) "asetpts"; field
+    notes on page duration and on MP3 written to a pipe.
     """
+    # FFmpeg stamps what comes from JACK with the wall clock. Steps of that would hold
+    # its pages back for seconds; counted samples know of no clock.
     reading = ("-f", "jack", "-channels", "2", "-i", order.jack_client)
     return (
         "ffmpeg",
@@ -211,6 +213,7 @@ def ffmpeg_argv(order: SourceOrder) -> tuple[str, ...]:
         *("-loglevel", "warning"),
         *reading,
         *("-map", "0:a"),
+        *("-af", "asetpts=N/SR/TB"),
         *("-c:a", ENCODERS[order.codec]),
         *_bitrate(order),
         *("-ar", str(_encoded_rate(order))),

@@ -77,7 +77,8 @@ def test_ffmpeg_is_started_like_this(
     mount = dataclasses.replace(MOUNT, codec=codec, bitrate_kbps=bitrate)
     wanted = order(mount, rate_hz)
     source = ("-f", "jack", "-channels", "2", "-i", "air-dj1.ogg", "-map", "0:a")
-    assert ffmpeg_argv(wanted) == (*START, *source, *expected)
+    counted = ("-af", "asetpts=N/SR/TB")
+    assert ffmpeg_argv(wanted) == (*START, *source, *counted, *expected)
 
 
 def test_a_mounts_own_user_takes_precedence() -> None:
