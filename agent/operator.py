@@ -211,14 +211,7 @@ class Operator:
         made = {m.path: passwords.mounts.get(m.path, _password()) for m in spec.mounts}
         address = self._host.config.advertise
         station = Station(address=address, port=_free_port(), host=self._host.name)
-        own = Secrets(
-            source=_password(),
-            admin=_password(),
-            relay=_password(),
-            mounts=made,
-            join=passwords.join,
-            station=station,
-        )
+        own = replace(_own_words(), mounts=made, join=passwords.join, station=station)
         return station, own
 
     async def _check_passwords(
@@ -285,9 +278,15 @@ class Operator:
         return self._now.running(membership)
 
     def _embed(self, document: StampedSpec) -> StampedSpec:
-        """Give a session its own Icecast when its first mount is added."""
+        """Give a session its own Icecast when its first mount is added.
+
+        Raises:
+            Broken: This host lacks the program.
+            Unavailable: No port is free for it.
+        """
         if document.station is not None or not document.spec.mounts:
             return document
+        require_station(self._host)
         address = self._host.config.advertise
         station = Station(address=address, port=_free_port(), host=self._host.name)
         return replace(document, station=station)
@@ -303,10 +302,12 @@ class Operator:
         moves = document.station != known.station
         old = Secrets(join=known.join) if moves else known
         mounts = {m.path: _mount_password(spec, m, passwords, old) for m in spec.mounts}
+        is_own = document.station is not None and document.station.host is not None
+        made = _own_words() if is_own else Secrets()
         merged = Secrets(
-            source=passwords.source or old.source,
-            admin=passwords.admin or old.admin,
-            relay=old.relay,
+            source=passwords.source or old.source or made.source,
+            admin=passwords.admin or old.admin or made.admin,
+            relay=old.relay or made.relay,
             join=old.join or join_secret(),
             mounts={path: word for path, word in mounts.items() if word},
             station=document.station,
@@ -383,6 +384,11 @@ def _require_passwords(
             "Name the files of its passwords in [icecast] and apply again: those that "
             "are stored are for the other one alone.",
         )
+
+
+def _own_words() -> Secrets:
+    """Return new passwords for what an own Icecast asks for besides its mounts."""
+    return Secrets(source=_password(), admin=_password(), relay=_password())
 
 
 def _password() -> str:

@@ -2,17 +2,19 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from agent.adapters.executables import programs
 from agent.records import save_secrets
 from sessiond.core.spec import BroadcastSettings, IcecastServer
 from sessiond.core.stamped import Secrets, Station
 from sessiond.errors import Broken, Refused
 from sessiond.units import MountPath
-from tests.agent.band import JAM, SOON, Agent, band, show
+from tests.agent.band import JAM, SOON, Agent, band, jam, show
 from tests.agent.test_operator import MIX, NOTHING, duo, stored
-from tests.core.examples import ALICE, BOB, mount
+from tests.core.examples import ALICE, BOB, TRIO, mount
 from tests.support.eventually import aeventually
 
 
@@ -21,6 +23,9 @@ def known(agent: Agent) -> Secrets:
     assert agent.host.secrets.station == agent.document.station
     return replace(agent.host.secrets, join="", station=None)
 
+
+# 128 bits in letters that need no escaping.
+ENOUGH = 22
 
 ELSEWHERE = IcecastServer(host="10.9.9.9", port=1)
 
@@ -125,3 +130,45 @@ async def test_nobody_is_given_them_for_running_another_station() -> None:
         await stored(other, stamp)
         assert membership._to_give() == frozenset()
         assert other.host.secrets == Secrets()
+
+
+async def test_an_own_icecast_that_comes_with_the_first_mount_gets_passwords() -> None:
+    async with band() as opened:
+        spec = jam(broadcast=BroadcastSettings(never=frozenset({BOB})))
+        carol_too = replace(spec, hosts=jam(*TRIO).hosts)
+        agents = await opened.trio()
+        leader = await opened.formed(carol_too, *agents)
+        await aeventually(lambda: bool(leader.host.secrets.join), within=SOON)
+        join = leader.host.secrets.join
+        await leader.service.apply(replace(carol_too, mounts=(mount(),)), NOTHING, None)
+        made = leader.host.secrets
+        words = (made.source, made.admin, made.relay, made.for_mount(MIX))
+        assert len(set(words)) == len(words)
+        assert min(map(len, words)) >= ENOUGH
+        assert made.station == leader.document.station
+        assert made.join == join
+        others = [a for a in agents if a not in (leader, agents[1])]
+        for other in others:
+            await aeventually(lambda: other.host.secrets == made, within=SOON)  # noqa: B023
+        # What was made stays, also with a further mount.
+        more = replace(carol_too, mounts=(mount(), mount("/dj1.ogg")))
+        await leader.service.apply(more, NOTHING, None)
+        known = leader.host.secrets
+        assert replace(known, mounts=made.mounts) == made
+        assert known.mounts.items() > made.mounts.items()
+        assert agents[1].host.secrets == Secrets()
+
+
+async def test_without_the_program_no_first_mount_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with band() as opened:
+        leader, _ = await duo(opened, jam())
+        before = leader.document
+        jacktrip = programs()["jacktrip"]
+        assert jacktrip is not None
+        (tmp_path / "jacktrip").symlink_to(jacktrip)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(Broken, match="icecast2 is missing on"):
+            await leader.service.apply(jam(mounts=(mount(),)), NOTHING, None)
+        assert leader.document == before
