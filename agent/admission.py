@@ -8,6 +8,7 @@ import secrets
 
 from agent.belonging import Belonging
 from agent.host import Host
+from agent.invitations import present_join
 from agent.roster import NONCE_BYTES, Roster
 from sessiond.core.admitting import Claim
 from sessiond.core.joining import read_token_id, token_secret
@@ -79,7 +80,8 @@ class Admission:
                 f"{host.name} does not answer for the session {request.session}.",
                 "Ask for a new link with `sessiond invite`.",
             )
-        key = token_secret(request.session, request.token_id, host.secrets.join)
+        join = present_join(host, host.document)
+        key = token_secret(request.session, request.token_id, join)
         self._require_proof(request, source, request.token_id, Purpose.JOIN, key)
         self._require_signature(request)
         claim = Claim(

@@ -2,18 +2,16 @@
 
 import secrets as random_secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Final
 
 from agent.doors import WallClock
 from agent.host import no_session
+from agent.invitations import present_join
 from agent.membership import Membership
 from agent.present import Present, inviters, leaderless
-from agent.records import save_secrets
 from sessiond.core.admitting import admitted, without_member
 from sessiond.core.joining import (
     ID_BYTES,
-    JOIN_SECRET_BYTES,
     MOST_PLACES,
     JoinLink,
     invitation,
@@ -64,10 +62,8 @@ class Belonging:
             raise Refused(f"Nobody can be invited to be {role}.")
         membership = self._now.in_session(session)
         doc, host = self._now.running(membership), self._host
-        if host.secrets_of == membership.name and membership.leads():
-            self._make_join_secret(membership.name)
-        knows = host.secrets_of == membership.name and host.secrets.join
-        if not knows and not membership.leads():
+        join = present_join(host, doc)
+        if not join and not membership.leads():
             return await self._now.pass_on(
                 membership, lambda agent: agent.invite(session, role)
             )
@@ -77,15 +73,9 @@ class Belonging:
             role,
             expires_at,
             random_secrets.token_bytes(ID_BYTES),
-            host.secrets.join,
+            join,
         )
         return str(JoinLink(membership.name, self._places(membership, doc), token))
-
-    def _make_join_secret(self, session: SessionName) -> None:
-        """Make a session's join secret, if an earlier version began it without one."""
-        if not self._host.secrets.join:
-            made = replace(self._host.secrets, join=join_secret())
-            save_secrets(self._host, session, made)
 
     def _places(
         self, membership: Membership, doc: StampedSpec
@@ -120,8 +110,7 @@ class Belonging:
                 f"{host.name} can't make the invitations to {session} void yet.",
                 "Try again in a few seconds, or ask a host that may broadcast.",
             )
-        new = replace(host.secrets, join=join_secret())
-        return await self._now.stamp_with(membership, document, running, new)
+        return await self._now.stamp_with(membership, document, running, host.secrets)
 
     async def leave(self) -> None:
         """Take this host out of its session; without it there is none."""
@@ -158,7 +147,8 @@ class Belonging:
 
         Raises:
             Refused: The invitation is void, or as `admitted`.
-            Unavailable: This host can't stamp it now.
+            Unavailable: This host can't stamp it now, or does not have the present
+                join secret.
         """
         membership = self._now.in_session(request.session)
         if not self._now.may_stamp(membership):
@@ -187,12 +177,8 @@ class Belonging:
         member = next((one for one in running.members if one.id == asked), None)
         if member is None or member.certificate is None:
             raise Refused(f"Who asks is no host of {request.session}.")
-        host, claim = self._host, request.claim
-        if host.secrets_of != request.session or not host.secrets.join:
-            if member.name not in running.spec.preference:
-                raise Refused(f"{member.name} is not asked to let anybody in.")
-            return
-        key = token_secret(request.session, claim.token_id, host.secrets.join)
+        claim, join = request.claim, present_join(self._host, running)
+        key = token_secret(request.session, claim.token_id, join)
         seen = der_of(member.certificate), der_of(claim.certificate), request.nonce
         if not is_proof(request.proof, key, Purpose.JOIN, *seen):
             raise Refused(
@@ -206,8 +192,3 @@ def _join_place(address: Address | None) -> Address | None:
         return None if address is None else join_address(address)
     except Refused:
         return None
-
-
-def join_secret() -> str:
-    """Return a new secret of which a session's invitations are made."""
-    return random_secrets.token_urlsafe(JOIN_SECRET_BYTES)

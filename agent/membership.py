@@ -7,6 +7,7 @@ others (settled links, passwords) is done.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +18,20 @@ from agent.bell import TurnBell
 from agent.doors import WallClock
 from agent.elect import Elector
 from agent.host import Host
+from agent.invitations import join_secret, present_join
 from agent.lines import Lines
 from agent.mount_admin import MountAdmin
 from agent.mount_watch import MountWatch
 from agent.on_air import OnAir
-from agent.records import ROOM, SECRETS, keep_conflict, note_stored, owe_room, remember
+from agent.records import (
+    ROOM,
+    SECRETS,
+    keep_conflict,
+    note_stored,
+    owe_room,
+    remember,
+    save_secrets,
+)
 from agent.roster import Found, Roster
 from agent.station import remove_station
 from sessiond.core.election import (
@@ -33,6 +43,7 @@ from sessiond.core.election import (
     Role,
 )
 from sessiond.core.facts import HostFacts
+from sessiond.core.joining import join_mark
 from sessiond.core.seats import may_take_over
 from sessiond.core.settle import Identities, identified, settle
 from sessiond.core.stamped import Member, Secrets, StampedSpec, Station
@@ -101,6 +112,7 @@ class Membership:
         self._began = host.clock.now()
         self._logged: dict[str, object] = {}
         self._given: dict[HostId, Secrets] = {}
+        self._led = False
         self.name = name
         self.lines = Lines(
             host=host, roster=roster, wall=wall, session=name, leads=self.leads
@@ -306,11 +318,8 @@ class Membership:
     async def _lead(self) -> None:
         """Do what the leader owes the others."""
         while True:
-            doc = self.elector.leadership.stamped
-            waiting = False
-            if doc is not None and not doc.stopped:
-                waiting = await self._give_secrets()
-                await self._settle(doc)
+            waiting = await self._give_secrets()
+            await self._settle()
             await self._owed.wait(SOON if waiting else SETTLE_EVERY)
 
     def settled(self, doc: StampedSpec) -> StampedSpec:
@@ -320,14 +329,31 @@ class Membership:
         doc = identified(doc, identities({n: one for n, one in new.items() if one}))
         return settle(doc, self.found(), leader=lead.leader, standby=lead.standby)
 
-    async def _settle(self, doc: StampedSpec) -> None:
+    async def _settle(self) -> None:
         """Stamp members and links as they should be now, if they are not."""
-        if not self.leads():
+        doc = self.elector.leadership.stamped
+        if doc is None or doc.stopped or not self.leads():
             return
-        settled = self.settled(doc)
-        if settled != doc:
-            with suppress(SessiondError):
+        with suppress(SessiondError):
+            settled = self._with_join_secret(self.settled(doc))
+            if settled != doc:
                 await self.elector.stamp(settled, based_on=doc.stamp)
+
+    def _with_join_secret(self, doc: StampedSpec) -> StampedSpec:
+        """Return the document with a new join secret's mark if the present is lost.
+
+        Whoever led before made it and failed before it gave it to others; what they
+        still have is void, for somebody has gone that knows it.
+
+        Raises:
+            Unavailable: It could not be stored.
+        """
+        host = self._host
+        if host.secrets_of != self.name or present_join(host, doc):
+            return doc
+        made = replace(host.secrets, join=join_secret())
+        save_secrets(host, self.name, made)
+        return replace(doc, join_mark=join_mark(made.join))
 
     async def _give_secrets(self) -> bool:
         """Hand the passwords to each member that may broadcast, once.
@@ -387,7 +413,13 @@ class Membership:
         return True
 
     def _forget_given(self) -> None:
-        """Forget who has the passwords where they may be forgotten there, too."""
+        """Forget who has the passwords where they may be forgotten there, too.
+
+        Whoever led in between may have given others.
+        """
+        if self.leads() != self._led:
+            self._led = not self._led
+            self._given.clear()
         doc, to = self.elector.leadership.stamped, self._to_give()
         owed = {m.id for m in (doc.members if doc else ()) if m.name in to}
         self._given = {one: had for one, had in self._given.items() if one in owed}

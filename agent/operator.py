@@ -11,14 +11,15 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from agent.adapters.icecast import IcecastDoor
-from agent.belonging import join_secret
 from agent.fitness import require_fit, require_station
+from agent.invitations import join_secret
 from agent.membership import Membership, identities
 from agent.present import Present
 from agent.records import save_secrets
 from agent.roster import Found, Roster
 from sessiond.core.amend import checked, with_gain
 from sessiond.core.election import CreateRequested
+from sessiond.core.joining import join_mark
 from sessiond.core.settle import amended, external_station, first_document
 from sessiond.core.spec import HostRef, IcecastServer, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec, Station
@@ -87,6 +88,7 @@ class Operator:
         station, passwords = await self._station(spec, passwords)
         facts = {name: one.facts for name, one in found.items() if one.facts}
         document = first_document(spec, facts, station, identities=identities(found))
+        document = replace(document, join_mark=join_mark(passwords.join))
         save_secrets(self._host, spec.name, passwords)
         self._host.consented = True
         joined = await self._join(spec.name)
@@ -267,8 +269,6 @@ class Operator:
         added = await self._consider(replace(running, spec=spec), added)
         document = self._embed(amended(running, spec, identities=identities(added)))
         merged = self._merged(document, passwords)
-        if set(running.spec.host_names) - set(spec.host_names):
-            merged = replace(merged, join=join_secret())
         if document.station is not None and document.station.host is None:
             await self._check_passwords(spec, document.station, merged)
         for name, one in added.items():
@@ -294,13 +294,15 @@ class Operator:
     def _merged(self, document: StampedSpec, passwords: Secrets) -> Secrets:
         """Return the stored passwords with what is new; what is empty stays.
 
+        The join secret is not among them: `Present.stamp_with` adds it.
+
         Raises:
             Refused: The session moves to another Icecast, whose passwords are not
                 given: none of those for the old one is shown to it.
         """
         spec, known = document.spec, self._host.secrets
         moves = document.station != known.station
-        old = Secrets(join=known.join) if moves else known
+        old = Secrets() if moves else known
         mounts = {m.path: _mount_password(spec, m, passwords, old) for m in spec.mounts}
         is_own = document.station is not None and document.station.host is not None
         made = _own_words() if is_own else Secrets()
@@ -308,7 +310,6 @@ class Operator:
             source=passwords.source or old.source or made.source,
             admin=passwords.admin or old.admin or made.admin,
             relay=old.relay or made.relay,
-            join=old.join or join_secret(),
             mounts={path: word for path, word in mounts.items() if word},
             station=document.station,
         )

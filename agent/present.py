@@ -9,8 +9,10 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from agent.host import Host, no_session, require_part
+from agent.invitations import join_secret, present_join
 from agent.membership import Membership
 from agent.records import drop_conflict, save_secrets
+from sessiond.core.joining import join_mark
 from sessiond.core.roles import Role
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec
 from sessiond.errors import Refused, SessiondError, Unavailable
@@ -109,20 +111,23 @@ class Present:
     ) -> Stamp:
         """Stamp a document whose passwords are known before its mounts are fed.
 
-        Their join secret is taken only when somebody goes that knows the present one,
-        and then for good: what no majority has stored in time may hold all the same.
+        The join secret stays until somebody goes that knows the present one; then it is
+        a new one, for good: what no majority has stored in time may hold all the same.
         """
         before, name = self.host.secrets, document.spec.name
         goes = inviters(running) - inviters(document)
-        if self.host.secrets_of == name and before.join and not goes:
-            passwords = replace(passwords, join=before.join)
+        join = "" if goes else present_join(self.host, running)
+        passwords = replace(passwords, join=join or join_secret())
+        document = replace(document, join_mark=join_mark(passwords.join))
         save_secrets(self.host, name, passwords)
         try:
             stamp = await membership.elector.stamp(
                 membership.settled(document), based_on=running.stamp
             )
         except SessiondError:
-            self.host.secrets = replace(before, join=self.host.secrets.join)
+            present = membership.elector.leadership.stamped
+            kept = present_join(self.host, present) or before.join
+            self.host.secrets = replace(before, join=kept)
             with suppress(SessiondError):
                 save_secrets(self.host, name, self.host.secrets)
             raise

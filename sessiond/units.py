@@ -12,6 +12,7 @@ Certificate = NewType("Certificate", str)
 """One X.509 certificate as PEM text; nothing before or after it."""
 
 TokenId = NewType("TokenId", str)
+JoinMark = NewType("JoinMark", str)
 """The public half of an invitation: ``^[hov][0-9a-f]{24}$``."""
 
 SessionName = NewType("SessionName", str)

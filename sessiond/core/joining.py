@@ -22,7 +22,7 @@ from sessiond.core.namerules import SESSION_NAME, split_address
 from sessiond.core.proofs import Purpose, proof
 from sessiond.core.roles import Role
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Address, HostId, SessionName, TokenId
+from sessiond.units import Address, HostId, JoinMark, SessionName, TokenId
 
 SCHEME: Final = "jam://"
 
@@ -230,6 +230,21 @@ def token_secret(session: SessionName, token_id: TokenId, join_secret: str) -> b
         )
     fields = (session.encode("ascii"), token_id.encode("ascii"))
     return proof(key, Purpose.INVITATION, *fields)[:SECRET_BYTES]
+
+
+def join_mark(join_secret: str) -> JoinMark | None:
+    """Return by what a document names a join secret, which nobody learns from it.
+
+    Args:
+        join_secret: As in `Secrets.join`.
+
+    Returns:
+        64 hexadecimal digits; None for what is no join secret.
+    """
+    key = _bytes_of(join_secret)
+    if len(key) != JOIN_SECRET_BYTES:
+        return None
+    return JoinMark(proof(key, Purpose.MARK).hex())
 
 
 def _bytes_of(text: str) -> bytes:

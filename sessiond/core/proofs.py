@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     ACQUAINT = "acquaint"
     JOIN = "join"
     INVITATION = "invitation"
+    MARK = "mark"
 
 
 def over(purpose: Purpose, *fields: bytes) -> bytes:

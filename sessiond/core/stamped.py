@@ -17,6 +17,7 @@ from sessiond.units import (
     Certificate,
     HostId,
     HostName,
+    JoinMark,
     MountPath,
     Term,
     TokenId,
@@ -132,6 +133,8 @@ class StampedSpec:
             settles them, one change a stamp. Only a member with an id votes.
         people: Who belongs besides the members.
         used: Tokens that somebody joined with, until they have expired everywhere.
+        join_mark: Which join secret invitations are made of now (`joining.join_mark`);
+            older ones are void. None where nobody has made one yet.
     """
 
     stamp: Stamp
@@ -143,6 +146,7 @@ class StampedSpec:
     voters: tuple[HostName, ...] = ()
     people: tuple[Person, ...] = ()
     used: tuple[TokenId, ...] = ()
+    join_mark: JoinMark | None = None
 
     def member(self, name: HostName) -> Member | None:
         """Return the member of that name, or None."""
@@ -162,7 +166,8 @@ class Secrets:
     Attributes:
         mounts: A mount's own source password where it has one.
         join: The session's join secret: base64url of 32 random bytes; empty where
-            none is known, and then nobody can be invited or let in.
+            none is known, and then nobody can be invited or let in. It is good while
+            the document has its mark.
         station: Whose passwords these are: whatever a document says, they go to no
             other. None without mounts, and in what an operator hands over.
     """

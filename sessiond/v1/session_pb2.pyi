@@ -457,7 +457,10 @@ class StampedSpec(_message.Message):
     VOTERS_FIELD_NUMBER: _builtins.int
     PEOPLE_FIELD_NUMBER: _builtins.int
     USED_FIELD_NUMBER: _builtins.int
+    JOIN_MARK_FIELD_NUMBER: _builtins.int
     stopped: _builtins.bool
+    join_mark: _builtins.str
+    """Which join secret is the present one."""
     @_builtins.property
     def stamp(self) -> Global___Stamp: ...
     @_builtins.property
@@ -486,12 +489,15 @@ class StampedSpec(_message.Message):
         voters: _abc.Iterable[_builtins.str] | None = ...,
         people: _abc.Iterable[Global___Person] | None = ...,
         used: _abc.Iterable[_builtins.str] | None = ...,
+        join_mark: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec", "stamp", b"stamp", "station", b"station"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_join_mark", b"_join_mark", "join_mark", b"join_mark", "spec", b"spec", "stamp", b"stamp", "station", b"station"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links", "members", b"members", "people", b"people", "spec", b"spec", "stamp", b"stamp", "station", b"station", "stopped", b"stopped", "used", b"used", "voters", b"voters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_join_mark", b"_join_mark", "join_mark", b"join_mark", "links", b"links", "members", b"members", "people", b"people", "spec", b"spec", "stamp", b"stamp", "station", b"station", "stopped", b"stopped", "used", b"used", "voters", b"voters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__join_mark: _TypeAlias = _typing.Literal["join_mark"]  # noqa: Y015
+    _WhichOneofArgType__join_mark: _TypeAlias = _typing.Literal["_join_mark", b"_join_mark"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__join_mark) -> _WhichOneofReturnType__join_mark | None: ...
 
 Global___StampedSpec: _TypeAlias = StampedSpec  # noqa: Y015
 

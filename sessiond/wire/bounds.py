@@ -67,6 +67,7 @@ _PATTERNS: Final[Mapping[str, tuple[str, re.Pattern[str]]]] = MappingProxyType(
         "ProcName": ("a proc name", re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")),
         "Address": ("HOST:PORT", re.compile(_ADDRESS)),
         "Certificate": ("a certificate", re.compile(_CERTIFICATE)),
+        "JoinMark": ("a join secret's mark", re.compile(r"[0-9a-f]{64}")),
         "TokenId": ("an invitation's id", re.compile(r"[hov][0-9a-f]{24}")),
     }
 )

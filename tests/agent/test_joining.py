@@ -5,7 +5,8 @@ from secrets import token_bytes
 
 import pytest
 
-from agent.belonging import INVITED_FOR, join_secret
+from agent.belonging import INVITED_FOR
+from agent.invitations import join_secret
 from sessiond.core.admitting import Claim
 from sessiond.core.election import DocumentOffer, Presence
 from sessiond.core.joining import (
@@ -18,7 +19,6 @@ from sessiond.core.joining import (
 )
 from sessiond.core.proofs import Purpose, proof
 from sessiond.core.roles import Role
-from sessiond.core.spec import BroadcastSettings
 from sessiond.core.stamped import Person, Secrets, Stamp
 from sessiond.core.tries import TRIES_EACH
 from sessiond.errors import Refused, Unavailable
@@ -303,23 +303,19 @@ async def test_a_leader_lets_nobody_in_with_what_it_knows_to_be_void() -> None:
         assert leader.document.member(CAROL)
 
 
-@pytest.mark.parametrize("barred", [True, False])
-async def test_a_leader_without_the_secret_believes_who_may_broadcast(
-    *, barred: bool
-) -> None:
+async def test_a_leader_without_the_secret_lets_nobody_in() -> None:
     async with band() as opened:
-        never = BroadcastSettings(never=frozenset({BOB} if barred else ()))
-        alice, bob = await duo(opened, show(broadcast=never))
+        alice, bob = await duo(opened, jam(*TRIO))
         leader, other = (alice, bob) if alice.leads else (bob, alice)
-        assert (other is bob) or not barred
+        await aeventually(lambda: bool(other.host.secrets.join), within=SOON)
+        request = shown(other, other.host.secrets.join)
+        known = leader.host.secrets
         leader.host.secrets, leader.host.secrets_of = Secrets(), ""
-        request = shown(other, join_secret())
-        if barred:
-            with pytest.raises(Refused, match="bob is not asked to let anybody in"):
-                await leader.peering.admit(request, other.host.id)
-        else:
+        with pytest.raises(Unavailable, match="what the invitations of jam"):
             await leader.peering.admit(request, other.host.id)
-        assert (leader.document.member(CAROL) is None) is barred
+        leader.host.secrets, leader.host.secrets_of = known, JAM
+        await leader.peering.admit(request, other.host.id)
+        assert leader.document.member(CAROL)
 
 
 async def test_an_expired_link_is_refused() -> None:

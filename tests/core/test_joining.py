@@ -10,6 +10,7 @@ from sessiond.core.joining import (
     Token,
     invitation,
     join_address,
+    join_mark,
     parse_link,
     read_token_id,
     token_secret,
@@ -152,6 +153,20 @@ def test_nobody_invites_or_checks_without_the_join_secret(join: str) -> None:
     with pytest.raises(Unavailable) as unavailable:
         invitation(JAM, Role.VIEWER, 1, RANDOM, join)
     assert not join or join not in str(unavailable.value)
+
+
+def test_a_mark_tells_join_secrets_apart_and_nothing_of_them() -> None:
+    mark = join_mark(JOIN)
+    assert mark == join_mark(JOIN + "=") != join_mark(OTHER)
+    assert mark is not None
+    assert set(mark) <= set("0123456789abcdef")
+    assert len(mark) == 64
+    assert TOKEN.key.hex() not in mark
+
+
+@pytest.mark.parametrize("text", ["", "short", OTHER[:-2], OTHER + "AAAA", "ü" * 43])
+def test_what_is_no_join_secret_has_no_mark(text: str) -> None:
+    assert join_mark(text) is None
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,16 @@ def test_only_an_invitations_id_is_used(text: str) -> None:
         from_wire(StampedSpec, message)
 
 
+@pytest.mark.parametrize("text", ["", "0" * 63, "0" * 65, "g" * 64, "A" * 64])
+def test_only_a_mark_names_the_join_secret(text: str) -> None:
+    message = session_pb2.StampedSpec(join_mark=text)
+    message.stamp.SetInParent()
+    message.spec.name = "jam"
+    message.spec.topology = "auto"
+    with pytest.raises(Refused, match=r"join_mark is not a join secret's mark"):
+        from_wire(StampedSpec, message)
+
+
 @pytest.mark.parametrize("what", ["people", "used"])
 def test_a_document_remembers_only_so_many(what: str) -> None:
     person = Person(

@@ -58,6 +58,7 @@ _NAMES: Final = {
         r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/]{1,64}\n){1,3}"
         r"-----END CERTIFICATE-----\n"
     ),
+    "JoinMark": r"[0-9a-f]{64}",
     "TokenId": r"[hov][0-9a-f]{24}",
 }
 
