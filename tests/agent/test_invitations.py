@@ -15,13 +15,14 @@ from sessiond.core.joining import (
     parse_link,
 )
 from sessiond.core.roles import Role
+from sessiond.core.spec import BroadcastSettings, MountSpec
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import Address, HostName
-from tests.agent.band import JAM, SOON, Agent, band, jam
+from tests.agent.band import JAM, SOON, Agent, band, jam, show
 from tests.agent.links import asked, begun
 from tests.agent.test_operator import stored
-from tests.core.examples import ALICE, BOB, TRIO
+from tests.core.examples import ALICE, BOB, CAROL, TRIO, mount
 from tests.support.eventually import aeventually
 from tests.support.identities import identity_of
 
@@ -118,3 +119,32 @@ async def test_a_session_of_an_earlier_version_gets_a_join_secret() -> None:
             identity_of("vera"),
             "Vera",
         )
+
+
+@pytest.mark.parametrize("mounts", [(), (mount(),)])
+async def test_who_may_not_broadcast_has_the_leader_invite(
+    mounts: tuple[MountSpec, ...],
+) -> None:
+    async with band() as opened:
+        agents = alice, _, carol = await opened.trio()
+        barred = BroadcastSettings(never=frozenset({CAROL}))
+        spec = show(TRIO, mounts) if mounts else jam(*TRIO)
+        await opened.formed(replace(spec, broadcast=barred), *agents)
+        assert carol.host.secrets == Secrets()
+        link = parse_link(await carol.service.invite(None, Role.VIEWER))
+        keys = [key for _, key in link.places]
+        assert set(keys) == {a.host.id for a in agents if a is not carol}
+        assert keys[0] == next(a.host.id for a in agents if a.leads)
+        await asked(link, identity_of("vera"), "Vera")
+        assert [who.label for who in alice.document.people] == ["Vera"]
+
+
+async def test_without_a_leader_who_may_not_broadcast_invites_nobody() -> None:
+    async with band() as opened:
+        agents = alice, bob, carol = await opened.trio()
+        barred = BroadcastSettings(never=frozenset({CAROL}))
+        await opened.formed(jam(*TRIO, broadcast=barred), *agents)
+        for each in (alice, bob):
+            await opened.crash(each)
+        with pytest.raises(Unavailable):
+            await carol.service.invite(None, Role.HOST)
