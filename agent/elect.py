@@ -117,6 +117,11 @@ class Elector:
         return self._seen
 
     @property
+    def document(self) -> StampedSpec | None:
+        """As `leadership.stamped`; asked far more often than anything else."""
+        return self._state.persisted.stamped
+
+    @property
     def able(self) -> bool:
         """What it has last taken in of this host's ability to broadcast."""
         return self._state.able

@@ -70,7 +70,7 @@ class Entrance:
             document=document,
         )
         await membership.elector.receive(through, offer)
-        stored = membership.elector.leadership.stamped
+        stored = membership.elector.document
         if stored is None or stored.member(host.name) is None:
             await self._depart()
             raise Unavailable(
@@ -79,7 +79,7 @@ class Entrance:
             )
 
     def _is_stopped(self, membership: Membership) -> bool:
-        doc = membership.elector.leadership.stamped
+        doc = membership.elector.document
         return doc is None or doc.stopped
 
 

@@ -67,6 +67,7 @@ class Host:
         store_error: Why the last write failed; empty when nothing is unstored.
         unstored: Documents that could not be stored, newest version, by name.
         leadership: Asks the present elector; None outside a session.
+        stored: Asks it for the document alone.
         mounts: Icecast's status as last read; None when it did not answer.
         sources: What each source process last reported.
         station_heard: When Icecast last answered.
@@ -104,6 +105,7 @@ class Host:
     store_error: str = ""
     unstored: dict[str, bytes] = field(default_factory=dict)
     leadership: Callable[[], Leadership | None] = lambda: None
+    stored: Callable[[], StampedSpec | None] = lambda: None
     mounts: tuple[MountSeen, ...] | None = None
     sources: Mapping[ProcName, SourceReport] = field(default_factory=dict)
     station_heard: Seconds | None = None
@@ -129,8 +131,7 @@ class Host:
     @property
     def document(self) -> StampedSpec | None:
         """The session's document as this host has stored it; None without one."""
-        lead = self.leadership()
-        return lead.stamped if lead else None
+        return self.stored()
 
     def sighting(self) -> HostSighting:
         """Return how this agent introduces itself."""

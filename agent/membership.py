@@ -143,6 +143,7 @@ class Membership:
             bell=bell,
         )
         host.leadership = lambda: self.elector.leadership
+        host.stored = lambda: self.elector.document
 
     def leads(self) -> bool:
         """Tell whether this host leads the session."""
@@ -151,7 +152,7 @@ class Membership:
     @property
     def is_over(self) -> bool:
         """Tell whether it was stopped, goes on without us, or was never stored here."""
-        doc = self.elector.leadership.stamped
+        doc = self.elector.document
         return doc is None or doc.stopped or doc.member(self._host.name) is None
 
     async def run(self) -> None:
@@ -164,7 +165,7 @@ class Membership:
 
     def found(self) -> dict[HostName, HostFacts]:
         """Return the newest facts of each of the session's hosts, ours included."""
-        doc = self.elector.leadership.stamped
+        doc = self.elector.document
         facts = {self._host.name: self._host.facts()}
         for member in doc.members if doc else ():
             one = self._roster.by_id(member.id) or self._newcomer(member)
@@ -187,7 +188,7 @@ class Membership:
             Unavailable: It could not be stored.
         """
         for _ in range(FIRST_STAMP_LOOKS):
-            doc = self.elector.leadership.stamped
+            doc = self.elector.document
             if doc is not None and not doc.stopped:
                 return doc
             if self._host.unstored:
@@ -222,7 +223,7 @@ class Membership:
         )
 
     def _has_mounts(self) -> bool:
-        doc = self.elector.leadership.stamped
+        doc = self.elector.document
         return doc is not None and bool(doc.spec.mounts)
 
     async def _witness(self) -> None:
@@ -270,7 +271,7 @@ class Membership:
             self._watch.moved(path)
 
     def _to_watch(self) -> tuple[Station, tuple[MountPath, ...]] | None:
-        doc = self.elector.leadership.stamped
+        doc = self.elector.document
         if doc is None or doc.stopped or doc.station is None:
             return None
         paths = tuple(mount.path for mount in doc.spec.mounts)
@@ -331,7 +332,7 @@ class Membership:
 
     async def _settle(self) -> None:
         """Stamp members and links as they should be now, if they are not."""
-        doc = self.elector.leadership.stamped
+        doc = self.elector.document
         if doc is None or doc.stopped or not self.leads():
             return
         with suppress(SessiondError):
@@ -366,7 +367,7 @@ class Membership:
 
     def _waiting(self) -> tuple[Member, ...]:
         """Return who is there and has still to be given the passwords."""
-        host, doc = self._host, self.elector.leadership.stamped
+        host, doc = self._host, self.elector.document
         to = self._to_give()
         return tuple(
             member
@@ -379,7 +380,7 @@ class Membership:
 
     def _to_give(self) -> frozenset[HostName]:
         """Return the members whom this host gives the passwords that it has."""
-        doc = self.elector.leadership.stamped
+        doc = self.elector.document
         if doc is None or doc.stopped or self._host.secrets_of != self.name:
             return frozenset()
         if doc.station != self._host.secrets.station:
@@ -420,13 +421,13 @@ class Membership:
         if self.leads() != self._led:
             self._led = not self._led
             self._given.clear()
-        doc, to = self.elector.leadership.stamped, self._to_give()
+        doc, to = self.elector.document, self._to_give()
         owed = {m.id for m in (doc.members if doc else ()) if m.name in to}
         self._given = {one: had for one, had in self._given.items() if one in owed}
 
     def _forget_secrets(self) -> None:
         """Forget what only those know that may broadcast, once this host may not."""
-        host, doc = self._host, self.elector.leadership.stamped
+        host, doc = self._host, self.elector.document
         if doc is None or host.secrets_of != self.name or self._keeps_secrets(doc):
             return
         host.secrets, host.secrets_of = Secrets(), ""

@@ -32,7 +32,7 @@ from sessiond.core.sourcing import Seat, SeatReport, SourceReport, SourceState
 from sessiond.core.spec import MountSpec, StandbyMode
 from sessiond.core.stamped import StampedSpec
 from sessiond.errors import SessiondError
-from sessiond.units import HostName, MountPath, ProcName, Seconds
+from sessiond.units import HostName, MountPath, ProcName, Seconds, Term
 
 # Until every mount is live, each look is a listener's waiting time.
 COMING_UP: Final = Seconds(0.1)
@@ -105,8 +105,10 @@ class OnAir:
         self._rescued: dict[ProcName, str | None] = {}
         self._ended: dict[ProcName, str] = {}
         self._revoked: set[tuple[ProcName, Seat]] = set()
+        self._renewed: dict[tuple[ProcName, Seat], tuple[Term, Role, int]] = {}
         self._primary_live = False
         self._looked_first = False
+        self._first: ProcName | None = None
         self._refused_grant = 0
         self.reports: dict[ProcName, SourceReport] = {}
 
@@ -144,7 +146,7 @@ class OnAir:
     async def _steer_sources(
         self, lead: Leadership, doc: StampedSpec, names: frozenset[ProcName]
     ) -> None:
-        first = source_name(doc.spec.mounts[0])
+        first = self._first = source_name(doc.spec.mounts[0])
         if not self._looked_first:
             self._looked_first = True
             if first in names and await self._adopted(first):
@@ -201,15 +203,32 @@ class OnAir:
         self._revoked.discard((name, seat))
         try:
             if grant is None or role is None:
+                self._renewed.pop((name, seat), None)
                 self.reports[name] = await revoke(socket, seat=seat)
                 self._revoked.add((name, seat))
-            else:
+            elif not self._may_rest(name, seat, (lead.term, role, grant)):
                 self.reports[name] = await renew(
                     socket, seat=seat, term=lead.term, role=role, grant=grant
                 )
         except SessiondError:
             # It is starting or ending; its process tells which.
             self._forget(name)
+
+    def _may_rest(
+        self, name: ProcName, seat: Seat, lease: tuple[Term, Role, int]
+    ) -> bool:
+        """Tell whether a source that is live had this very lease at the last look.
+
+        Every second look is often enough for a lease, and the primary mount's source,
+        which is asked at each, tells of a station that is gone.
+        """
+        primary = name == self._first and seat is Seat.PRIMARY
+        put = _put(self.reports.get(name), seat)
+        live = put is not None and put.state is SourceState.LIVE
+        if live and not primary and self._renewed.pop((name, seat), None) == lease:
+            return True
+        self._renewed[name, seat] = lease
+        return False
 
     def _forget(self, name: ProcName) -> None:
         self.reports.pop(name, None)

@@ -352,7 +352,7 @@ class Operator:
     async def stop(self, name: SessionName) -> None:
         """As `AgentApi.stop`."""
         membership = self._now.in_session(name)
-        doc = membership.elector.leadership.stamped
+        doc = membership.elector.document
         if doc is None or doc.stopped:
             return
         if not self._now.may_stamp(membership):

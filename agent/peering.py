@@ -199,7 +199,7 @@ class Peering:
         return me is not None and me.id == self._host.id
 
     def _prove_sender(self, membership: Membership, envelope: PeerEnvelope) -> None:
-        doc = membership.elector.leadership.stamped
+        doc = membership.elector.document
         member = doc.member(envelope.sender_name) if doc else None
         if doc is None:
             return

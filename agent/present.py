@@ -72,7 +72,7 @@ class Present:
         Raises:
             Refused: It was stopped, or this host taken out of it.
         """
-        doc = membership.elector.leadership.stamped
+        doc = membership.elector.document
         if doc is None or doc.stopped:
             raise Refused(
                 f"The session {membership.name} has been stopped.",
@@ -125,7 +125,7 @@ class Present:
                 membership.settled(document), based_on=running.stamp
             )
         except SessiondError:
-            present = membership.elector.leadership.stamped
+            present = membership.elector.document
             kept = present_join(self.host, present) or before.join
             self.host.secrets = replace(before, join=kept)
             with suppress(SessiondError):

@@ -127,7 +127,7 @@ class Sessions:
             with suppress(asyncio.CancelledError):
                 await self._task
         self._task = self._membership = None
-        self._host.leadership = lambda: None
+        self._host.leadership = self._host.stored = lambda: None
         self._roster.trust.look()
         self._host.mounts = None
         self._host.sources = {}

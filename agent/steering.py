@@ -167,15 +167,18 @@ async def _exchange(path: Path, line: bytes) -> bytes | None:
     # is asked every second.
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
         door.setblocking(False)  # noqa: FBT003  the socket module's own way
+        # By its number: a socket that is not found is written out in full first.
+        number = door.fileno()
+        # Who listens on a Unix socket is there at once, or its backlog is full.
+        door.connect(str(path))
         try:
-            await loop.sock_connect(door, str(path))
             await loop.sock_sendall(door, line)
             return await _answer_on(door)
         finally:
             # A cancelled wait lets go of the descriptor only in the loop's next round,
             # when its number may be another's.
-            loop.remove_reader(door)
-            loop.remove_writer(door)
+            loop.remove_reader(number)
+            loop.remove_writer(number)
 
 
 async def _answer_on(door: socket.socket) -> bytes | None:

@@ -59,6 +59,7 @@ class Desk:
     def join(self, doc: StampedSpec | None) -> None:
         lead: Leadership | None = leadership(doc) if doc else None
         self.host.leadership = lambda: lead
+        self.host.stored = lambda: lead.stamped if lead else None
 
     def reasons(self) -> set[Reason]:
         return {condition.reason for condition in self.host.conditions}

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,14 @@ from agent.bell import TurnBell
 from agent.host import Host
 from agent.mount_admin import MountAdmin
 from agent.on_air import OnAir
+from agent.source.steer import renew
 from agent.steering import SteeringServer
 from sessiond.core import election as el
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.holder import HolderLabel, Role, describe
 from sessiond.core.plan import plan_host
 from sessiond.core.seats import PLAYS_AFTER, SETTLED_AFTER
-from sessiond.core.sourcing import Seat, SourceState
+from sessiond.core.sourcing import Seat, SourceReport, SourceState
 from sessiond.core.spec import Codec
 from sessiond.units import HostName, MountPath, ProcName, SessionName, Term
 from tests.agent.players import Child
@@ -297,3 +299,32 @@ async def test_an_icecast_that_denies_is_told_of_and_forgiven(hands: Hands) -> N
     hands.bob_is_elected()
     await hands.steer(2)
     assert not hands.host.station_denied
+
+
+async def test_leases_of_what_plays_are_renewed_at_every_second_look(
+    hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[str] = []
+
+    async def noted(path: Path, **lease: Any) -> SourceReport:  # noqa: ANN401  passed on
+        renewed.append(path.stem)
+        return await renew(path, **lease)
+
+    monkeypatch.setattr("agent.on_air.renew", noted)
+    await hands.steer(4)
+    assert sorted(renewed) == ["source-dj1.opus"] * 2 + ["source-mix.ogg"] * 2
+    for path in (MIX, DJ):
+        hands.radio.drop(path)
+    hands.bob_is_elected()
+    await hands.steer(2)
+    hands.clock.advance(SETTLED_AFTER)
+    await hands.steer(2)
+    renewed.clear()
+    # What tells of the station is the first mount's.
+    await hands.steer(4)
+    assert sorted(renewed) == ["source-dj1.opus"] * 2 + ["source-mix.ogg"] * 4
+    # A new grant does not wait.
+    hands.leadership = replace(hands.leadership, term=Term(9))
+    renewed.clear()
+    await hands.steer()
+    assert sorted(renewed) == ["source-dj1.opus", "source-mix.ogg"]

@@ -182,6 +182,7 @@ async def mixing(desk: Desk, stack: AsyncExitStack) -> tuple[Child, AsyncExitSta
     """Have a mix-down running, whose socket closes with the returned stack."""
     lead = leadership(SHOW, right=True)
     desk.host.leadership = lambda: lead
+    desk.host.stored = lambda: lead.stamped
     child, door = Child(), AsyncExitStack()
     socket = Path(desk.host.setup.run_folder) / "mixdown.sock"
     await door.enter_async_context(SteeringServer(socket, child))

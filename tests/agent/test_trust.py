@@ -67,6 +67,7 @@ def trust(tmp_path: Path, clock: FakeClock) -> Trust:
 def told(trust: Trust, doc: StampedSpec | None) -> None:
     lead = leadership(doc) if doc else None
     trust._host.leadership = lambda: lead
+    trust._host.stored = lambda: lead.stamped if lead else None
     trust.look()
 
 
