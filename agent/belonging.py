@@ -2,6 +2,7 @@
 
 import secrets as random_secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from agent.doors import WallClock
@@ -22,7 +23,7 @@ from sessiond.core.proofs import Purpose, is_proof
 from sessiond.core.roles import PERSONAL, Role
 from sessiond.core.soundness import require_sound
 from sessiond.core.stamped import Stamp, StampedSpec
-from sessiond.errors import Refused, Unavailable
+from sessiond.errors import Refused
 from sessiond.units import Address, HostId, Seconds, SessionName
 from sessiond.wire.identity import der_of
 from sessiond.wire.peer_messages import AdmitRequest
@@ -99,18 +100,24 @@ class Belonging:
             return await self._now.pass_on(
                 membership, lambda agent: agent.remove(session, name)
             )
-        document, host = without_member(running, name), self._host
-        if not inviters(running) - inviters(document):
-            return await membership.elector.stamp(
-                membership.settled(document), based_on=running.stamp
-            )
-        # Whoever goes has invitations, or knows what they are made of.
-        if host.secrets_of != session:
-            raise Unavailable(
-                f"{host.name} can't make the invitations to {session} void yet.",
-                "Try again in a few seconds, or ask a host that may broadcast.",
-            )
-        return await self._now.stamp_with(membership, document, running, host.secrets)
+        return await self._stamp(membership, without_member(running, name), running)
+
+    async def _stamp(
+        self, membership: Membership, document: StampedSpec, running: StampedSpec
+    ) -> Stamp:
+        """Stamp who belongs; all invitations are void where somebody invites no more.
+
+        Whoever it is has invitations, or knows what they are made of.
+        """
+        if inviters(running) - inviters(document):
+            known, of = self._host.secrets, self._host.secrets_of
+            if of == membership.name:
+                return await self._now.stamp_with(membership, document, running, known)
+            # A leader makes another join secret once it has the passwords.
+            document = replace(document, join_mark=None)
+        return await membership.elector.stamp(
+            membership.settled(document), based_on=running.stamp
+        )
 
     async def leave(self) -> None:
         """Take this host out of its session; without it there is none."""
@@ -159,10 +166,9 @@ class Belonging:
             document = admitted(running, request.claim, self._wall.now())
             if document == running:
                 break
-            settled = membership.settled(document)
-            require_sound(settled)
+            require_sound(membership.settled(document))
             try:
-                await membership.elector.stamp(settled, based_on=running.stamp)
+                await self._stamp(membership, document, running)
             except Refused:
                 if self._now.running(membership).stamp == running.stamp:
                     raise

@@ -195,18 +195,36 @@ async def test_what_a_removed_host_knows_is_void_though_it_stores_nothing() -> N
         assert leader.host.secrets.join not in ("", known)
 
 
-async def test_who_can_not_make_invitations_void_removes_nobody_that_has_some() -> None:
+async def test_who_lacks_the_join_secret_makes_it_void_all_the_same() -> None:
     async with band() as opened:
         alice = await begun(opened)
-        for name, role in (("Vera", Role.VIEWER), ("Olga", Role.OPERATOR)):
-            link = parse_link(await alice.service.invite(None, role))
-            await asked(link, identity_of(name), name)
+        link = parse_link(await alice.service.invite(None, Role.OPERATOR))
+        await asked(link, identity_of("Olga"), "Olga")
+        minted = parse_link(await alice.service.invite(None, Role.HOST))
+        known = alice.host.secrets
         alice.host.secrets, alice.host.secrets_of = Secrets(), ""
-        for name in ("Olga", "bob"):
-            with pytest.raises(Unavailable, match="make the invitations to jam void"):
-                await alice.service.remove(JAM, name)
-        assert [p.label for p in alice.document.people] == ["Vera", "Olga"]
-        await alice.service.remove(JAM, "Vera")
+        await alice.service.remove(JAM, "Olga")
+        assert (alice.document.people, alice.document.join_mark) == ((), None)
+        # Somebody gives alice the passwords, and what they know of invitations.
+        alice.host.secrets, alice.host.secrets_of = known, JAM
+        await aeventually(lambda: alice.document.join_mark is not None, within=SOON)
+        with pytest.raises(Refused, match="secret in the join link is wrong"):
+            await asked(minted, identity_of("eve"), "eve")
+
+
+async def test_no_operator_keeps_invitations_by_coming_in_as_a_viewer() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        olga = identity_of("Olga")
+        link = parse_link(await alice.service.invite(None, Role.OPERATOR))
+        await asked(link, olga, "Olga")
+        minted = parse_link(await alice.service.invite(None, Role.OPERATOR))
+        viewers = parse_link(await alice.service.invite(None, Role.VIEWER))
+        await asked(viewers, olga, "Olga")
+        assert [p.role for p in alice.document.people] == [Role.VIEWER]
+        await alice.service.remove(JAM, "Olga")
+        with pytest.raises(Refused, match="secret in the join link is wrong"):
+            await asked(minted, olga, "Olga")
 
 
 async def test_what_a_host_knows_that_the_file_names_no_more_is_void() -> None:

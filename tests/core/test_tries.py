@@ -99,7 +99,7 @@ def test_invented_tokens_and_addresses_are_forgotten_before_burnt_ones() -> None
     counted = Tries()
     for number in range(tries.TRIES_EACH):
         counted.wrong(TOKEN, address(number), START)
-    for number in range(3000):
+    for number in range(tries.MOST_TOKENS + tries.MOST_ORIGINS):
         counted.wrong(TokenId(f"h{number:024x}0"), address(number), START)
     assert len(counted) == tries.MOST_TOKENS + tries.MOST_ORIGINS
     with pytest.raises(Refused, match="burnt"):
