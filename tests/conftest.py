@@ -56,6 +56,17 @@ settings.load_profile("steady")
 gc.disable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give async tests, and only these, the check for forgotten tasks.
+
+    It comes before a test's own fixtures, so that what they own is theirs to end.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            after = item.fixturenames.index("nothing_leaks") + 1
+            item.fixturenames.insert(after, "tasks_end")
+
+
 def pytest_collection_finish() -> None:
     """Take what is there for good out of the garbage collector's rounds."""
     gc.freeze()
@@ -91,13 +102,6 @@ def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     left += [_end(pid) for pid in _lasting(lambda: _pids(tag) - pids)]
     if left:
         pytest.fail(f"the test left running: {', '.join(left)}")
-
-
-@pytest.fixture(autouse=True)
-def no_task_outlives(request: pytest.FixtureRequest, nothing_leaks: None) -> None:
-    """Give async tests, and only these, the check for forgotten tasks."""
-    if inspect.iscoroutinefunction(getattr(request, "function", None)):
-        request.getfixturevalue("tasks_end")
 
 
 @pytest.fixture
