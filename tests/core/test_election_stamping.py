@@ -305,6 +305,23 @@ def test_6_voters_change_one_a_stamp_each_confirmed_before_the_next() -> None:
     assert stored(bench).stamp == Stamp(Term(2), 3)
 
 
+def test_6_a_new_leader_gives_a_vote_to_whom_the_last_one_had_let_in() -> None:
+    bench = Bench(ALICE, replace(stamped(*THREE), voters=TWO))
+    bench.lead(BOB)
+    bench.feed(el.SourceAccepted())
+    begun = stored(bench)
+    bench.keep_leading(1.0, BOB)
+    assert stored(bench) == begun, "nobody new has answered"
+    bench.ack(CAROL)
+    # What another leader stamped may still be outdone: this one's own comes first.
+    assert stored(bench) == replace(begun, stamp=Stamp(Term(2), 1))
+    bench.wait(0.25)
+    assert stored(bench).stamp == Stamp(Term(2), 1)
+    bench.ack(BOB)
+    bench.ack(CAROL)
+    assert stored(bench).voters == THREE
+
+
 def test_6_a_host_that_the_spec_names_votes_only_once_it_has_joined() -> None:
     bench = leading(*TWO)
     bench.feed(el.SourceAccepted())

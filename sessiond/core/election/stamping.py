@@ -231,17 +231,20 @@ def change_voter(state: ElectionState, mode: Leading, now: Seconds) -> Outcome:
 
     Any majority of the old voters meets any of the new ones only if they differ by
     one, and only if the older change can't come back: hence the confirmation, in
-    this very term, before.
+    this very term, before. What no stamp of this leadership has confirmed is stamped
+    once more, unchanged (the empty entry of a new leader's, Raft section 8).
     """
     document = state.persisted.stamped
-    if document is None or document.stopped or mode.confirmed != document.stamp:
+    if document is None or document.stopped:
         return state, ()
     late = now - timers(state).suspect
     present = {state.me, *(name for name, at in mode.acked.items() if at > late)}
     voters = next_voters(document, present)
     if voters == document.voters:
         return state, ()
-    return stamp(state, document, document, None, now, voters)
+    if mode.confirmed == document.stamp:
+        return stamp(state, document, document, None, now, voters)
+    return (state, ()) if state.pending else stamp(state, document, document, None, now)
 
 
 def reject_pending(state: ElectionState) -> Outcome:
