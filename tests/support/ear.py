@@ -9,6 +9,7 @@ given, lateness included. All times are on this machine's monotonic clock, secon
 import asyncio
 import contextlib
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -159,7 +160,12 @@ def _from_here(address: str, port: int) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def listening(
-    address: str, port: int, path: str, *, connect: Connect = _from_here
+    address: str,
+    port: int,
+    path: str,
+    *,
+    connect: Connect = _from_here,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Heard]:
     """Listen to a mount until the block ends; what has come grows meanwhile.
 
@@ -168,10 +174,13 @@ async def listening(
         port: Icecast's port.
         path: The mount with its slash.
         connect: From where to listen; by default from this very process.
+        tls: Whom to trust; None speaks plain HTTP.
     """
     opened = await asyncio.to_thread(connect, address, port)
     opened.setblocking(False)
-    reader, writer = await asyncio.open_connection(sock=opened)
+    reader, writer = await asyncio.open_connection(
+        sock=opened, ssl=tls, server_hostname=address if tls else None
+    )
     heard = Heard(asked_at=Seconds(time.monotonic()))
     request = f"GET {path} HTTP/1.0\r\nHost: {address}\r\nUser-Agent: ear\r\n\r\n"
     writer.write(request.encode())
@@ -182,7 +191,7 @@ async def listening(
         finally:
             receiving.cancel()
             writer.close()
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
         await writer.wait_closed()
 
 
