@@ -36,6 +36,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "apply": ("steer", "apply"),
         "status": ("show", "status"),
         "watch": ("show", "watch"),
+        "listen": ("listening", "listen"),
         "gain": ("steer", "gain"),
         "mute": ("steer", "mute"),
         "unmute": ("steer", "unmute"),
