@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from sessiond.core.relaying import RETRY, Origin, relay_lines
 from sessiond.core.spec import Codec, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets
-from sessiond.errors import Refused
+from sessiond.core.xmltext import element as _element
 from sessiond.units import Kbps, MountPath
 
 # How much sound a new listener is handed at once. Players start at once with it
@@ -54,6 +55,8 @@ class StationSettings:
         admin_folder: Icecast's own admin pages.
         tls_certificate: A PEM file with certificate and key; None: no TLS.
         listeners: How many may listen at a time.
+        relay_of: Every mount comes from there, once somebody listens; None: sources
+            feed the mounts.
     """
 
     hostname: str
@@ -65,6 +68,7 @@ class StationSettings:
     admin_folder: str = "/usr/share/icecast2/admin"
     tls_certificate: str | None = None
     listeners: int = LISTENERS
+    relay_of: Origin | None = None
 
 
 def burst_bytes(codec: Codec, bitrate_kbps: Kbps | None) -> int:
@@ -108,8 +112,13 @@ def _lines(
     yield from _authentication(spec, secrets)
     yield from _listen_socket(settings)
     yield from _HTTP_HEADERS
+    if settings.relay_of is not None:
+        yield RETRY
     for mount in spec.mounts:
-        yield from _mount_pair(mount, spec, secrets, settings.listeners)
+        if settings.relay_of is None:
+            yield from _mount_pair(mount, spec, secrets, settings.listeners)
+        else:
+            yield from _relayed(mount, settings.relay_of, spec, settings)
     yield _element("fileserve", "1")
     yield from _paths(settings)
     yield from _logging(settings)
@@ -192,6 +201,20 @@ def _mount_pair(
     yield "  </mount>"
 
 
+def _relayed(
+    mount: MountSpec, origin: Origin, spec: SessionSpec, settings: StationSettings
+) -> Iterator[str]:
+    """Yield the mount of a relay: a burst of its own, and no fallback.
+
+    At a takeover the origin moves the relay's one connection as it does any listener's:
+    here nothing ends.
+    """
+    yield from relay_lines(mount.path, origin)
+    yield from _mount(mount, mount.path, spec, Secrets())
+    yield _element("max-listeners", str(settings.listeners), depth=2)
+    yield "  </mount>"
+
+
 def _mount(
     mount: MountSpec, path: MountPath, spec: SessionSpec, secrets: Secrets
 ) -> Iterator[str]:
@@ -230,39 +253,3 @@ def _logging(settings: StationSettings) -> Iterator[str]:
     if to_file:
         yield _element("logsize", "10000", depth=2)
     yield "  </logging>"
-
-
-def _element(name: str, text: str, *, depth: int = 1) -> str:
-    return f"{'  ' * depth}<{name}>{_escape(text)}</{name}>"
-
-
-_ENTITIES: Final = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "'": "&apos;",
-    # A parser would turn a bare carriage return into a line feed.
-    "\r": "&#13;",
-    "\n": "&#10;",
-    "\t": "&#9;",
-}
-
-
-def _escape(text: str) -> str:
-    """Return `text` so that an XML parser reads back exactly the same."""
-    for character in text:
-        if not _is_xml(character):
-            raise Refused(
-                f"Icecast's configuration can't hold the character "
-                f"{ord(character):#06x}.",
-                "Choose names and passwords without control characters.",
-            )
-    return "".join(_ENTITIES.get(character, character) for character in text)
-
-
-def _is_xml(character: str) -> bool:
-    """Say whether XML 1.0 can carry this character at all (section 2.2)."""
-    if character < " ":
-        return character in "\t\n\r"
-    return not ("\ud800" <= character <= "\udfff" or character in "\ufffe\uffff")
