@@ -24,6 +24,7 @@ from sessiond.core.sourcing import SourceReport
 from sessiond.core.spec import Codec
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.core.status import ClockStatus, HostSighting, LinkState, Verdict
+from sessiond.core.titles import TitleHeard
 from sessiond.core.view import HostSetup, SessionView
 from sessiond.core.wires import MIXDOWN
 from sessiond.errors import Refused
@@ -68,6 +69,7 @@ class Host:
         unstored: Documents that could not be stored, newest version, by name.
         leadership: Asks the present elector; None outside a session.
         mounts: Icecast's status as last read; None when it did not answer.
+        titles: What this host's own listeners see on the mounts.
         sources: What each source process last reported.
         station_heard: When Icecast last answered.
         station_denied: Why it did not let us act on a mount; empty when it did.
@@ -105,6 +107,7 @@ class Host:
     unstored: dict[str, bytes] = field(default_factory=dict)
     leadership: Callable[[], Leadership | None] = lambda: None
     mounts: tuple[MountSeen, ...] | None = None
+    titles: Mapping[MountPath, TitleHeard] = field(default_factory=dict)
     sources: Mapping[ProcName, SourceReport] = field(default_factory=dict)
     station_heard: Seconds | None = None
     station_denied: str = ""

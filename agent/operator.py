@@ -22,6 +22,7 @@ from sessiond.core.election import CreateRequested
 from sessiond.core.settle import amended, external_station, first_document
 from sessiond.core.spec import HostRef, IcecastServer, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec, Station
+from sessiond.core.titles import with_title
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import (
     Address,
@@ -329,6 +330,17 @@ class Operator:
         return await membership.elector.stamp(
             replace(running, spec=spec), based_on=running.stamp
         )
+
+    async def title(self, session: SessionName, mount: MountPath, title: str) -> Stamp:
+        """As `AgentApi.title`."""
+        membership = self._now.in_session(session)
+        running = self._now.running(membership)
+        if not self._now.may_stamp(membership):
+            return await self._now.pass_on(
+                membership, lambda agent: agent.title(session, mount, title)
+            )
+        document = with_title(running, mount, title)
+        return await membership.elector.stamp(document, based_on=running.stamp)
 
     async def handover(self, session: SessionName, to: HostName | None) -> HostName:
         """As `AgentApi.handover`."""

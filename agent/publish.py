@@ -15,7 +15,12 @@ from agent.membership import Membership
 from sessiond.core.argv import link_client
 from sessiond.core.conditions import Condition
 from sessiond.core.election import Liveness
-from sessiond.core.judge_paths import is_stalled, link_conditions, mount_conditions
+from sessiond.core.judge_paths import (
+    is_stalled,
+    link_conditions,
+    mount_conditions,
+    title_conditions,
+)
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.mixmatrix import MixReport
 from sessiond.core.onair import MountSeen
@@ -35,6 +40,7 @@ from sessiond.core.status import (
     ProcStatus,
     SessionStatus,
     StripLevel,
+    TitleShown,
 )
 from sessiond.errors import SessiondError, Unavailable
 from sessiond.units import Frames, Hertz, HostName, ProcName, Seconds
@@ -98,6 +104,7 @@ class Publisher:
             mounts=self._mounts(doc) if doc and on_air(host.view()) else (),
             strips=_strips(host.observed.mix),
             conditions=host.conditions,
+            titles=self._titles() if doc and not doc.stopped else (),
         )
 
     async def status(self) -> SessionStatus:
@@ -247,6 +254,13 @@ class Publisher:
         offset = self._host.peer_offsets.get(peer)
         return round(2000 * offset[1], 2) if offset and timed else None
 
+    def _titles(self) -> tuple[TitleShown, ...]:
+        wrong = title_conditions(self._host.titles, self._host.clock.now())
+        return tuple(
+            TitleShown(path=path, title=heard.title, conditions=wrong.get(path, ()))
+            for path, heard in self._host.titles.items()
+        )
+
     def _mounts(self, doc: StampedSpec) -> tuple[MountEnd, ...]:
         wrong = mount_conditions(self._host.view(), self._host.observed)
         return tuple(
@@ -263,6 +277,7 @@ class Publisher:
             path=mount.path,
             state=_mount_state(report),
             peak_db=level.peak_db if level else None,
+            title=report.primary.title if report else "",
             conditions=wrong,
         )
 

@@ -254,6 +254,7 @@ class Reconciler:
             shut_out_by=self._shut_out_by(),
             clock_reason=self._host.clock_verdict.reason,
             codecs_missing=self._host.codecs_missing,
+            titles=self._host.titles,
         )
 
     def _note_jack(self, now: Seconds) -> None:

@@ -1,7 +1,8 @@
 """``sessiond``: arguments to one call to an exit code; errors to one sentence.
 
-The commands lie by theme in `show`, `steer`, `membership`, `beside` and `play`; each
-module is imported when one of its commands is asked for, so that every start is quick.
+The commands lie by theme in `show`, `steer`, `titling`, `membership`, `beside` and
+`play`; each module is imported when one of its commands is asked for, so that every
+start is quick.
 """
 
 import gc
@@ -38,6 +39,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "watch": ("show", "watch"),
         "listen": ("listening", "listen"),
         "gain": ("steer", "gain"),
+        "title": ("titling", "title"),
         "mute": ("steer", "mute"),
         "unmute": ("steer", "unmute"),
         "leave": ("steer", "leave"),

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     FENCING_DENIED = "FencingDenied"
     MOUNT_STALLED = "MountStalled"
     MOUNT_HELD_ELSEWHERE = "MountHeldElsewhere"
+    TITLE_NOT_SHOWN = "TitleNotShown"
     HOST_MISSING = "HostMissing"
     NAME_AMBIGUOUS = "NameAmbiguous"
     AWAITING_CONSENT = "AwaitingConsent"

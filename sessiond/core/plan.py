@@ -277,6 +277,7 @@ def _sources(view: SessionView, doc: StampedSpec) -> dict[ProcName, SourceOrder]
             rate_hz=rate,
             session=doc.spec.name,
             host=view.me,
+            title=doc.titles.get(mount.path, ""),
         )
         for mount in doc.spec.mounts
     }

@@ -51,6 +51,7 @@ def order_document(order: SourceOrder) -> Document:
         "public": order.public,
         "session": order.session,
         "host": order.host,
+        "title": order.title,
     }
 
 
@@ -75,6 +76,7 @@ def parse_order(document: object) -> SourceOrder:
         public=_flag(fields, "public"),
         session=SessionName(_text(fields, "session")),
         host=HostName(_text(fields, "host")),
+        title=_text(fields, "title"),
     )
 
 
@@ -134,6 +136,8 @@ def seat_document(report: SeatReport) -> Mapping[str, _Scalar]:
         "bytes_sent": report.bytes_sent,
         "moved_ago": report.moved_ago,
         "detail": report.detail,
+        "title": report.title,
+        "title_refused": report.title_refused,
     }
 
 
@@ -162,6 +166,8 @@ def _parse_seat_report(document: object) -> SeatReport:
         bytes_sent=_count(fields, "bytes_sent"),
         moved_ago=None if ago is None else Seconds(_number(fields, "moved_ago")),
         detail=_text(fields, "detail"),
+        title=_text(fields, "title"),
+        title_refused=_text(fields, "title_refused"),
     )
 
 

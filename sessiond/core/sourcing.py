@@ -56,6 +56,7 @@ class SourceOrder:
         jack_client: The name that FFmpeg takes in JACK.
         user: The source user at the station.
         description: The operator's; the label is put behind it at the PUT.
+        title: What listeners see at present, on both seats; empty for nothing.
     """
 
     path: MountPath
@@ -74,6 +75,7 @@ class SourceOrder:
     public: bool = False
     session: SessionName
     host: HostName
+    title: str = ""
 
     def mount(self, seat: Seat) -> MountPath:
         """Return where this seat's PUT goes."""
@@ -126,6 +128,8 @@ class SeatReport:
         bytes_sent: On the present PUT, as far as the kernel took them.
         moved_ago: Since the last of those bytes; None before any.
         detail: One sentence; never holds a secret.
+        title: What was last put on the present PUT; empty without one.
+        title_refused: Why the title that was ordered is not on it; may be empty.
     """
 
     path: MountPath | None = None
@@ -136,6 +140,8 @@ class SeatReport:
     bytes_sent: int = 0
     moved_ago: Seconds | None = None
     detail: str = ""
+    title: str = ""
+    title_refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +171,7 @@ def order_for(
     rate_hz: Hertz,
     session: SessionName,
     host: HostName,
+    title: str = "",
 ) -> SourceOrder:
     """Return the order for feeding this mount and its standby mount.
 
@@ -175,6 +182,7 @@ def order_for(
         rate_hz: The JACK server's.
         session: The session's name, for the label.
         host: This host, who feeds it.
+        title: What listeners of the mount see.
     """
     return SourceOrder(
         path=mount.path,
@@ -193,6 +201,7 @@ def order_for(
         public=mount.public,
         session=session,
         host=host,
+        title=title,
     )
 
 

@@ -132,6 +132,7 @@ class StampedSpec:
             settles them, one change a stamp. Only a member with an id votes.
         people: Who belongs besides the members.
         used: Tokens that somebody joined with, until they have expired everywhere.
+        titles: What listeners see, on the mounts that have a title.
     """
 
     stamp: Stamp
@@ -143,6 +144,9 @@ class StampedSpec:
     voters: tuple[HostName, ...] = ()
     people: tuple[Person, ...] = ()
     used: tuple[TokenId, ...] = ()
+    titles: Mapping[MountPath, str] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     def member(self, name: HostName) -> Member | None:
         """Return the member of that name, or None."""

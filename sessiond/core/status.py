@@ -150,6 +150,19 @@ class MountEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TitleShown:
+    """What a host's own listener sees as a mount's title.
+
+    Attributes:
+        title: Empty where the mount shows none.
+    """
+
+    path: MountPath
+    title: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostStatus:
     """All that one host says of itself.
 
@@ -157,6 +170,7 @@ class HostStatus:
         id: None while the host was not found yet; so is the address.
         session: Empty while the host is in no session.
         state: How the host that was asked sees this one.
+        titles: Of the mounts that this host listens to.
     """
 
     name: HostName
@@ -174,6 +188,7 @@ class HostStatus:
     mounts: tuple[MountEnd, ...] = ()
     strips: tuple[StripLevel, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    titles: tuple[TitleShown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +212,7 @@ class MountStatus:
     Attributes:
         host: Who feeds it; None while nobody does.
         listeners: Our own are not counted.
+        title: As a listener of ours is shown it.
     """
 
     path: MountPath

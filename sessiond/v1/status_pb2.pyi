@@ -274,6 +274,34 @@ class MountEnd(_message.Message):
 Global___MountEnd: _TypeAlias = MountEnd  # noqa: Y015
 
 @_typing.final
+class TitleShown(_message.Message):
+    """What a listener of the host's own sees as a mount's title."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    title: _builtins.str
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        title: _builtins.str = ...,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "path", b"path", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TitleShown: _TypeAlias = TitleShown  # noqa: Y015
+
+@_typing.final
 class HostStatus(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -292,6 +320,7 @@ class HostStatus(_message.Message):
     MOUNTS_FIELD_NUMBER: _builtins.int
     STRIPS_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
+    TITLES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     id: _builtins.str
     address: _builtins.str
@@ -315,6 +344,8 @@ class HostStatus(_message.Message):
     def strips(self) -> _containers.RepeatedCompositeFieldContainer[Global___StripLevel]: ...
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
+    @_builtins.property
+    def titles(self) -> _containers.RepeatedCompositeFieldContainer[Global___TitleShown]: ...
     def __init__(
         self,
         *,
@@ -333,10 +364,11 @@ class HostStatus(_message.Message):
         mounts: _abc.Iterable[Global___MountEnd] | None = ...,
         strips: _abc.Iterable[Global___StripLevel] | None = ...,
         conditions: _abc.Iterable[Global___Condition] | None = ...,
+        titles: _abc.Iterable[Global___TitleShown] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "audio", b"audio", "clock", b"clock", "id", b"id", "stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "audio", b"audio", "clock", b"clock", "conditions", b"conditions", "id", b"id", "links", b"links", "mounts", b"mounts", "muted", b"muted", "name", b"name", "procs", b"procs", "session", b"session", "stamp", b"stamp", "state", b"state", "strips", b"strips", "voter", b"voter"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "audio", b"audio", "clock", b"clock", "conditions", b"conditions", "id", b"id", "links", b"links", "mounts", b"mounts", "muted", b"muted", "name", b"name", "procs", b"procs", "session", b"session", "stamp", b"stamp", "state", b"state", "strips", b"strips", "titles", b"titles", "voter", b"voter"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015

@@ -17,6 +17,7 @@ from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
 from sessiond.core.spec import BroadcastSettings, Codec
 from sessiond.core.stamped import Member, StampedSpec, Station
 from sessiond.core.status import ClockStatus, Verdict
+from sessiond.core.titles import TitleHeard
 from sessiond.core.view import SessionView
 from sessiond.units import Frames, Hertz, HostName, PortName, ProcName, Seconds, UdpPort
 from tests.core.examples import (
@@ -200,6 +201,17 @@ CASES: Final[Mapping[Reason, tuple[World, Severity, str]]] = {
         source(SourceState.LIVE, moved_ago=Seconds(2.5)),
         ERROR,
         "/mix.ogg",
+    ),
+    Reason.TITLE_NOT_SHOWN: (
+        around(
+            titles={
+                mount().path: TitleHeard(
+                    title="", wanted="A - B", other_since=Seconds(NOW - 5.1)
+                )
+            }
+        ),
+        WARNING,
+        "Listeners of /mix.ogg see no title instead of “A - B”",
     ),
     Reason.HOST_MISSING: (carol_absent(), WARNING, "carol"),
     Reason.NAME_AMBIGUOUS: (namesakes(), WARNING, "10.0.0.3:7700, 10.0.0.9:7700"),
