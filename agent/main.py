@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -31,14 +32,17 @@ from agent.config import load, own_address, read_studio
 from agent.doctor import may_realtime
 from agent.ending import Ending, start_in_place
 from agent.entrance import Entrance
+from agent.filler import filler_user
 from agent.host import Host
 from agent.identity import load_identity, station_label
 from agent.join_port import JoinPort
+from agent.keeping import load_kept
 from agent.leftovers import end_children
 from agent.network_watch import NetworkWatch
 from agent.notify import READY, STOPPING, WATCHDOG, Notifier
 from agent.observe import Observer
 from agent.operator import Operator
+from agent.page_feed import PageFeed
 from agent.peering import Peering
 from agent.present import Present
 from agent.publish import Publisher
@@ -264,6 +268,7 @@ async def _run(
                 roster.run(),
                 join_port.run(),
                 keep_stored(host, bell),
+                PageFeed(host=host, status=publisher.status).run(),
                 *_watches(host, bell, ending),
             )
         ]
@@ -330,6 +335,10 @@ async def _build_host(
         run_folder=str(run_folder),
         station_folder=str(station_folder(run_folder, label)),
         may_realtime=may_realtime(),
+        silence=config.health.silence,
+        keeps=config.station,
+        filler_user=filler_user() if config.station else "",
+        is_root=os.geteuid() == 0,
     )
     host = Host(
         config=config,
@@ -340,6 +349,7 @@ async def _build_host(
         boot_id=boot_id(),
         studio=studio,
         codecs_missing=await _codecs_missing(),
+        kept=load_kept(config, store),
     )
     host.lifecycles = adopt(store, procs)
     return host, procs

@@ -210,8 +210,13 @@ class Operator:
             return station, replace(passwords, station=station)
         require_station(self._host)
         made = {m.path: passwords.mounts.get(m.path, _password()) for m in spec.mounts}
-        address = self._host.config.advertise
-        station = Station(address=address, port=_free_port(), host=self._host.name)
+        kept = self._host.config.station
+        station = Station(
+            address=self._host.config.advertise,
+            # A station's own Icecast holds its port already.
+            port=kept.port if kept else _free_port(),
+            host=self._host.name,
+        )
         own = Secrets(
             source=_password(),
             admin=_password(),

@@ -6,6 +6,7 @@ A status is pulled: whoever is asked asks the members, so that heartbeats stay s
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from agent.adapters.icecast import IcecastDoor
@@ -15,6 +16,8 @@ from agent.membership import Membership
 from sessiond.core.argv import link_client
 from sessiond.core.conditions import Condition
 from sessiond.core.election import Liveness
+from sessiond.core.hearing import MountSound
+from sessiond.core.judge_hearing import hearing_conditions
 from sessiond.core.judge_paths import (
     is_stalled,
     link_conditions,
@@ -23,6 +26,7 @@ from sessiond.core.judge_paths import (
 )
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.mixmatrix import MixReport
+from sessiond.core.observed import Observed
 from sessiond.core.onair import MountSeen
 from sessiond.core.overview import overview
 from sessiond.core.plan import on_air, source_name
@@ -103,6 +107,7 @@ class Publisher:
             links=self._links(doc) if doc and not doc.stopped else (),
             mounts=self._mounts(doc) if doc and on_air(host.view()) else (),
             strips=_strips(host.observed.mix),
+            sounds=_sounds(host.observed),
             conditions=host.conditions,
             titles=self._titles() if doc and not doc.stopped else (),
         )
@@ -295,6 +300,13 @@ def _mount_state(report: SourceReport | None) -> MountState:
     if state is MountState.LIVE and is_stalled(report.primary):
         return MountState.STALLED
     return state
+
+
+def _sounds(observed: Observed) -> tuple[MountSound, ...]:
+    wrong = hearing_conditions(observed)
+    return tuple(
+        replace(sound, conditions=wrong[sound.path]) for sound in observed.sounds or ()
+    )
 
 
 def _strips(mix: MixReport | None) -> tuple[StripLevel, ...]:

@@ -140,7 +140,9 @@ class Source:
         before, known = self._order, self._password
         self._order, self._password = order, password
         if before is not None and _but_for_title(before) == _but_for_title(order):
-            # The encoder and both PUTs go on.
+            # The encoder and both PUTs go on, unless a new encoder is asked for.
+            if order.encoder > before.encoder and self._encoder is not None:
+                self._encoder.renew()
             for feed in self._feeds.values():
                 feed.entitle(order)
             if password == known:
@@ -177,4 +179,4 @@ class Source:
 
 
 def _but_for_title(order: SourceOrder) -> SourceOrder:
-    return replace(order, title="")
+    return replace(order, title="", encoder=0)

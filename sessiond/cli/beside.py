@@ -6,14 +6,18 @@ import click
 
 from sessiond.cli.arguments import FILE, HOST, json_flag
 from sessiond.cli.document import as_text, doctor_document
-from sessiond.cli.files import read_secrets, read_spec, require_passwords
 from sessiond.cli.firewall import print_firewall
 from sessiond.cli.localchecks import agent_absent, local_findings
 from sessiond.cli.operator import Operator
 from sessiond.cli.plans import plan_lines, plans_document
 from sessiond.cli.render import findings_picture
 from sessiond.cli.screen import draw
-from sessiond.core.icecast_config import LISTENERS, StationSettings, icecast_xml
+from sessiond.core.icecast_config import (
+    LISTENERS,
+    WEB_FOLDER,
+    StationSettings,
+    icecast_xml,
+)
 from sessiond.core.rehearsal import STATION_PORT, rehearse
 from sessiond.core.relaying import parse_origin
 from sessiond.core.spec import SessionSpec
@@ -21,6 +25,7 @@ from sessiond.core.specfile import SpecFile
 from sessiond.core.stamped import Secrets
 from sessiond.core.status import Finding, Verdict
 from sessiond.errors import Broken, Refused, Unavailable
+from sessiond.sessionfiles import read_secrets, read_spec, require_passwords
 
 
 @click.command
@@ -71,6 +76,12 @@ def _sizes(spec: SessionSpec) -> str:
     help="Where the server has its certificate and key; needed for tls = true.",
 )
 @click.option(
+    "--page",
+    "page_folder",
+    metavar="FOLDER",
+    help="Where the server has the listener page, as page --icecast wrote it.",
+)
+@click.option(
     "--relay-of",
     "origin",
     metavar="URL",
@@ -96,6 +107,7 @@ def icecast_config(
     operator: Operator,
     file: Path,
     certificate: str | None,
+    page_folder: str | None,
     origin: str | None,
     hostname: str | None,
     listeners: int,
@@ -123,6 +135,8 @@ def icecast_config(
         hostname=hostname or (server.host if server else "localhost"),
         port=server.port if server else STATION_PORT,
         tls_certificate=certificate,
+        web_folder=page_folder or WEB_FOLDER,
+        page=page_folder is not None,
         listeners=listeners,
         relay_of=relay_of,
     )

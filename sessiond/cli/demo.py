@@ -281,7 +281,7 @@ def _decoded(file: Path, folder: Path) -> Path:
     wav = folder / "music.wav"
     form = ("-vn", "-ac", "2", "-ar", str(_RATE), "-c:a", "pcm_s16le")
     argv = (
-        "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error",
+        "ffmpeg", "-nostdin", "-y", "-hide_banner", "-loglevel", "error",
         "-t", f"{_LONGEST_PIECE:g}", "-i", f"file:{file}", *form, str(wav),
     )  # fmt: skip
     done = subprocess.run(argv, capture_output=True, text=True, check=False)

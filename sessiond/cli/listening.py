@@ -102,12 +102,13 @@ def listen(  # noqa: PLR0917  its options
     silent_after: float,
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Listen to a session's mounts as the audience does, and say what is heard.
+    """Listen to mounts as the audience does.
 
-    It plays nothing: it decodes, and shows level, loudness (EBU R 128), title, delay
-    and gaps of each mount. AHEAD is how much sound a player holds at present, DELAY how
-    much later it is than in JACK, as the session's own ear finds it. Without --watch it
-    listens for 8 s. NAME may be the URL of any stream, which needs no agent.
+    It plays nothing: it decodes what a session's listeners get, and shows level,
+    loudness (EBU R 128), title, delay and gaps of each mount. AHEAD is how much sound a
+    player holds at present, DELAY how much later it is than in JACK, as the session's
+    own ear finds it. Without --watch it listens for 8 s. NAME may be the URL of any
+    stream, which needs no agent.
 
     --check prints one line and ends with 3 when a mount is off the air or silent.
     --record keeps one mount's stream, an air check, until Ctrl-C or for --for SECONDS.
@@ -171,7 +172,14 @@ def _chosen(operator: Operator, name: str, mounts: Sequence[str]) -> tuple[_Moun
 
 
 def _mounts(status: SessionStatus) -> tuple[_Mount, ...]:
-    return tuple(_Mount(path=mount.path, url=mount.url) for mount in status.mounts)
+    return tuple(
+        _Mount(
+            path=mount.path,
+            url=mount.url,
+            delay_s=mount.sound.delay_s if mount.sound else None,
+        )
+        for mount in status.mounts
+    )
 
 
 def _recorder(

@@ -47,6 +47,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "handover": ("steer", "handover"),
         "stop": ("steer", "stop"),
         "icecast-config": ("beside", "icecast_config"),
+        "page": ("page", "page"),
         "next-track": ("next_track", "next_track"),
         "doctor": ("beside", "doctor"),
     }

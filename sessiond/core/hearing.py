@@ -11,13 +11,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from sessiond.core.onair import STALL_SECONDS
+from sessiond.core.conditions import Condition
 from sessiond.core.tenths import GATE_LUFS, TENTH, Tenth
 from sessiond.units import Decibels, MountPath, Seconds
 
 # What is told of is the last minute: long enough for a loudness, and soon over.
 MINUTE: Final = Seconds(60.0)
 _KEPT: Final = round(MINUTE / TENTH)
+
+# A silent Vorbis stream, the slowest of all, has a page every 0.65 s; `onair` calls
+# bytes stalled after as long.
+PROGRESS_SECONDS: Final = Seconds(2.0)
 
 # A player covers so much with the next sample; a decoder hands out tenths in lumps.
 _HEARD_AS_GAP: Final = Seconds(0.05)
@@ -35,7 +39,8 @@ LOUDNESS_AFTER: Final = Seconds(10.0)
 # BS.1770-4, section 2.8: the second gate lies so far below what the first lets by.
 _RELATIVE_GATE: Final = Decibels(10.0)
 
-SILENCE: Final = Decibels(-math.inf)
+SILENCE: Final = Decibels(-120.0)
+"""Less than any codec gives: what is silent is told of as a finite number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +97,8 @@ class MountSound:
         silent: Sound has come, but it has been silence for as long as the rule says.
         silent_s: For how long it has been.
         clipping: Often above full scale in the last 10 s.
-        level_db: The mean power of the last half second.
+        heard_s: How much of the last minute's sound there is.
+        level_db: The mean power of the last half second; `SILENCE` at least, as all.
         true_peak_db: The highest of the last minute, dBTP.
         momentary_lufs: EBU R 128, of the last 0.4 s; so is ``short_term``, of 3 s, and
             ``integrated``, since this listener began.
@@ -104,6 +110,7 @@ class MountSound:
         delay_s: From JACK to this listener's ear.
         title: As the stream itself has it.
         listening: A connection to the mount is open.
+        conditions: What is not as it should be, in the eyes of whose ear it is.
     """
 
     path: MountPath
@@ -113,6 +120,7 @@ class MountSound:
     silent: bool = False
     silent_s: Seconds = Seconds(0)
     clipping: bool = False
+    heard_s: Seconds = Seconds(0)
     level_db: Decibels | None = None
     true_peak_db: Decibels | None = None
     momentary_lufs: Decibels | None = None
@@ -124,6 +132,7 @@ class MountSound:
     gap_s: Seconds = Seconds(0)
     delay_s: Seconds | None = None
     title: str = ""
+    conditions: tuple[Condition, ...] = ()
 
 
 def hear(
@@ -191,16 +200,17 @@ def figures(
     silent_s = Seconds(round(hearing.silent_tenths * TENTH, 1))
     return MountSound(
         path=path,
-        progressing=now - moved_at < STALL_SECONDS,
+        progressing=now - moved_at < PROGRESS_SECONDS,
         age_s=Seconds(now - moved_at),
         silent=silent_s >= rule.after,
         silent_s=silent_s,
         clipping=_is_clipping(tenths[-_CLIPPING_LOOKS:]),
         level_db=_mean([tenth.rms_db for tenth in tenths[-_LEVEL_TENTHS:]]),
-        true_peak_db=max(tenth.peak_db for tenth in tenths),
-        momentary_lufs=newest.momentary_lufs,
-        short_term_lufs=newest.short_term_lufs,
-        integrated_lufs=newest.integrated_lufs,
+        heard_s=Seconds(round(len(tenths) * TENTH, 1)),
+        true_peak_db=max(SILENCE, *(tenth.peak_db for tenth in tenths)),
+        momentary_lufs=max(SILENCE, newest.momentary_lufs),
+        short_term_lufs=max(SILENCE, newest.short_term_lufs),
+        integrated_lufs=max(SILENCE, newest.integrated_lufs),
         loudness_lufs=_loudness(tenths),
         buffer_s=Seconds(max(0.0, hearing.plays_until - now)),
         gaps=len(gaps),
@@ -217,7 +227,7 @@ def _is_clipping(tenths: Sequence[Tenth]) -> bool:
 
 
 def _loudness(tenths: Sequence[Tenth]) -> Decibels | None:
-    """Return the gated loudness of some seconds; −inf when they are silence.
+    """Return the gated loudness of some seconds.
 
     FFmpeg's own integrated loudness reaches back to when it began, maybe hours: a
     fader that was moved since would hardly show. Its momentary loudness is what the
@@ -235,9 +245,13 @@ def _loudness(tenths: Sequence[Tenth]) -> Decibels | None:
 
 
 def _mean(levels: Sequence[Decibels]) -> Decibels:
-    """Return the level of the mean power; −inf of nothing."""
+    """Return the level of the mean power; `SILENCE` of nothing."""
     power = sum(10.0 ** (level / 10.0) for level in levels)
-    return Decibels(10.0 * math.log10(power / len(levels))) if power else SILENCE
+    return (
+        max(SILENCE, Decibels(10.0 * math.log10(power / len(levels))))
+        if power
+        else SILENCE
+    )
 
 
 def played(hearing: Hearing) -> tuple[tuple[Seconds, Decibels], ...]:
@@ -275,3 +289,9 @@ def state_of(sound: MountSound) -> SoundState:
     if not sound.progressing:
         return SoundState.STALLED
     return SoundState.SILENT if sound.silent else SoundState.HEARD
+
+
+def older(sound: MountSound, by: Seconds) -> MountSound:
+    """Return what was said some time ago, as true as it is now."""
+    age = sound.age_s
+    return sound if age is None else replace(sound, age_s=Seconds(age + by))

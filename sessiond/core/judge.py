@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from sessiond.core.conditions import Condition, Reason, error, warning
 from sessiond.core.judge_audio import audio_conditions, format_conditions
+from sessiond.core.judge_hearing import hearing_conditions
 from sessiond.core.judge_paths import (
     client_conditions,
     link_conditions,
@@ -76,6 +77,7 @@ def judge(
             *chain(*link_conditions(view, doc, observed, now).values()),
             *_station(view, doc, observed),
             *chain(*mount_conditions(view, observed).values()),
+            *chain(*hearing_conditions(observed).values()),
             *chain(*title_conditions(around.titles, now).values()),
             *_codecs(view, doc, around),
             *_leadership(view, doc),
@@ -113,6 +115,7 @@ _PACKAGE = {
     Program.ICECAST: "the Debian package icecast2",
     Program.MIXDOWN: _OURS,
     Program.SOURCE: _OURS,
+    Program.EAR: "the Debian package ffmpeg",
 }
 
 

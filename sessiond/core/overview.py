@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sessiond.core.conditions import Severity
 from sessiond.core.facts import HostFacts
+from sessiond.core.heardmounts import heard_mounts
 from sessiond.core.liveness import Liveness
 from sessiond.core.onair import MountSeen
 from sessiond.core.spec import MountSpec
@@ -53,6 +54,7 @@ def overview(
         _mount(m, doc, reports, mounts, _own_listeners(m, doc, reports, everywhere))
         for m in doc.spec.mounts
     )
+    shown = heard_mounts(shown, reports)
     broadcaster = shown[0].host if shown else None
     role = lead.role if lead else None
     return SessionStatus(

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from sessiond.core.conditions import Condition
+from sessiond.core.hearing import MountSound
 from sessiond.core.holder import Role
 from sessiond.core.liveness import Liveness
 from sessiond.core.spec import Codec
@@ -170,6 +171,7 @@ class HostStatus:
         id: None while the host was not found yet; so is the address.
         session: Empty while the host is in no session.
         state: How the host that was asked sees this one.
+        sounds: What its ear hears, if it has one.
         titles: Of the mounts that this host listens to.
     """
 
@@ -187,6 +189,7 @@ class HostStatus:
     links: tuple[LinkEnd, ...] = ()
     mounts: tuple[MountEnd, ...] = ()
     strips: tuple[StripLevel, ...] = ()
+    sounds: tuple[MountSound, ...] = ()
     conditions: tuple[Condition, ...] = ()
     titles: tuple[TitleShown, ...] = ()
 
@@ -212,6 +215,8 @@ class MountStatus:
     Attributes:
         host: Who feeds it; None while nobody does.
         listeners: Our own are not counted.
+        sound: What an ear of the session hears; None while none listens.
+        heard_by: Whose ear.
         title: As a listener of ours is shown it.
     """
 
@@ -225,6 +230,8 @@ class MountStatus:
     peak_db: Decibels | None = None
     title: str = ""
     conditions: tuple[Condition, ...] = ()
+    sound: MountSound | None = None
+    heard_by: HostName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
