@@ -10,10 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from agent.adapters.descriptors import raise_limit
 from agent.filler import FILES, write_filler, write_for
 from agent.host import Host
 from agent.keeping import keep
-from sessiond.core.icecast_config import WEB_FOLDER, StationSettings, icecast_xml
+from sessiond.core.icecast_config import (
+    WEB_FOLDER,
+    StationSettings,
+    icecast_xml,
+    listeners_within,
+)
 from sessiond.core.page import MOUNTS, mounts_document
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets
@@ -54,6 +60,8 @@ def prepare_station(host: Host) -> bool:
     settings = StationSettings(
         hostname=order.station.address,
         port=order.station.port,
+        # Icecast inherits it.
+        listeners=listeners_within(raise_limit()),
         filler=bool(host.plan.radio),
         web_folder=str(web_folder(host)),
         page=True,

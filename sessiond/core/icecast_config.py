@@ -33,9 +33,14 @@ LEAST_BURST_BYTES: Final = 16 * 1024
 # only pause, and the election's fencing counts on it.
 SOURCE_TIMEOUT_SECONDS: Final = 10
 
-# With the sources and our own connections this stays below the 1,024 open files
-# that a process may have by default.
-LISTENERS: Final = 800
+# What is left of Icecast's open files for sources, our own connections and logs.
+_OTHER_FILES: Final = 224
+
+# A process may have 1,024 open files where nobody raised the limit.
+LISTENERS: Final = 1024 - _OTHER_FILES
+
+# At 128 kbit/s more than half of a gigabit: what more listeners need is a relay.
+MOST_LISTENERS: Final = 5000
 
 # What one agent has open at a time: a listener on the primary mount, a status
 # read, an admin call, and a connection just closed.
@@ -85,6 +90,11 @@ def burst_bytes(codec: Codec, bitrate_kbps: Kbps | None) -> int:
     if codec is Codec.FLAC or bitrate_kbps is None:
         return FLAC_BURST_BYTES
     return max(LEAST_BURST_BYTES, BURST_SECONDS * bitrate_kbps * 1000 // 8)
+
+
+def listeners_within(files: int) -> int:
+    """Return how many may listen to an Icecast that may have so many files open."""
+    return max(1, min(MOST_LISTENERS, files - _OTHER_FILES))
 
 
 def source_limit(spec: SessionSpec, *, filler: bool = False) -> int:

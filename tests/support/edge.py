@@ -20,6 +20,7 @@ SHIPPED = Path(__file__).parents[2] / "deploy/nginx"
 class Edge:
     """A running nginx, and what a client has to trust."""
 
+    pid: int
     port: int
     plain_port: int
     trust: ssl.SSLContext
@@ -39,7 +40,9 @@ def replaced(text: str, *pairs: tuple[str, str]) -> str:
     return text
 
 
-def configure(folder: Path, icecast_port: int, port: int, plain_port: int) -> Path:
+def configure(
+    folder: Path, icecast_port: int, port: int, plain_port: int, streams: int
+) -> Path:
     """Write what is shipped, with the places of this test in it, and a certificate."""
     identity = make_identity(NAME)
     (folder / "fullchain.pem").write_text(identity.certificate)
@@ -48,6 +51,7 @@ def configure(folder: Path, icecast_port: int, port: int, plain_port: int) -> Pa
         (SHIPPED / "site.conf").read_text(),
         ("127.0.0.1:8000", f"{ADDRESS}:{icecast_port}"),
         ("/etc/sessiond/tls", str(folder)),
+        ("limit_conn sessiond_streams 64;", f"limit_conn sessiond_streams {streams};"),
         ("listen 80;", f"listen {ADDRESS}:{plain_port};"),
         ("listen [::]:80;", ""),
         ("listen 443 ssl http2;", f"listen {ADDRESS}:{port} ssl http2;"),
@@ -65,10 +69,18 @@ def configure(folder: Path, icecast_port: int, port: int, plain_port: int) -> Pa
 
 
 @contextlib.asynccontextmanager
-async def edge(folder: Path, icecast_port: int) -> AsyncIterator[Edge]:
-    """Run nginx before an Icecast until the block ends."""
+async def edge(
+    folder: Path, icecast_port: int, *, streams: int = 64
+) -> AsyncIterator[Edge]:
+    """Run nginx before an Icecast until the block ends.
+
+    Args:
+        folder: Where its configuration and its logs go.
+        icecast_port: Where Icecast is.
+        streams: How many one address may have.
+    """
     port, plain_port = free_port(), free_port()
-    file = configure(folder, icecast_port, port, plain_port)
+    file = configure(folder, icecast_port, port, plain_port, streams)
     trust = ssl.create_default_context(cafile=str(folder / "fullchain.pem"))
     # The certificate is its own authority, and says so nowhere.
     trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -78,7 +90,7 @@ async def edge(folder: Path, icecast_port: int) -> AsyncIterator[Edge]:
         *(*argv, "-g", "daemon off;"),
         stderr=asyncio.subprocess.PIPE,
     )
-    made = Edge(port=port, plain_port=plain_port, trust=trust)
+    made = Edge(pid=child.pid, port=port, plain_port=plain_port, trust=trust)
 
     def answers() -> bool:
         assert child.returncode is None, (folder / "error.log").read_text()

@@ -21,15 +21,14 @@ _TYPES: Final = {Codec.MP3: "audio/mpeg"}
 
 
 def _argv(
-    server: RealIcecast, mount: MountSpec, path: MountPath, pitch_hz: int, rate_hz: int
+    server: RealIcecast, mount: MountSpec, path: MountPath, sound: str
 ) -> tuple[str, ...]:
     rate = ("-b:a", f"{mount.bitrate_kbps}k") if mount.bitrate_kbps else ()
-    sine = f"sine=frequency={pitch_hz}:sample_rate={rate_hz}"
     kind = _TYPES.get(mount.codec, "application/ogg")
     password = server.secrets.for_mount(mount.path)
     return (
         *("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-f", "lavfi"),
-        *("-i", sine, "-ac", "2", *rate, *_ENCODERS[mount.codec]),
+        *("-i", sound, "-ac", "2", *rate, *_ENCODERS[mount.codec]),
         *("-flush_packets", "1", "-content_type", kind),
         f"icecast://source:{password}@{ADDRESS}:{server.port}{path}",
     )
@@ -43,6 +42,7 @@ async def feeding(
     *,
     path: MountPath | None = None,
     rate_hz: int = 48000,
+    sound: str = "",
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Play a sine on a mount until the block ends, and yield the FFmpeg that does.
 
@@ -52,11 +52,13 @@ async def feeding(
         pitch_hz: The sine's.
         path: The seat that is fed; by default the mount itself.
         rate_hz: The sine's sampling rate.
+        sound: Another sound in its place, as FFmpeg's lavfi names it.
     """
     seat = path or mount.path
+    sine = f"sine=frequency={pitch_hz}:sample_rate={rate_hz}"
     before = len(server.log)
     child = await asyncio.create_subprocess_exec(
-        *_argv(server, mount, seat, pitch_hz, rate_hz)
+        *_argv(server, mount, seat, sound or sine)
     )
     mark = f'mountpoint "{seat}"'
     try:
