@@ -52,7 +52,7 @@ def radio_script(setup: HostSetup, order: StationOrder | None) -> str:
 def station_procs(
     setup: HostSetup, order: StationOrder | None, script: str
 ) -> tuple[ProcPlan, ...]:
-    """Return the station's processes."""
+    """Return the station's processes, by name."""
     if order is None:
         return ()
     icecast = ProcPlan(
@@ -63,7 +63,7 @@ def station_procs(
         # Outside a session nobody asks it how it is.
         ready=Settled(_ICECAST_STARTS) if setup.keeps else StationAnswers(),
     )
-    return (icecast, _filler(setup, script)) if script else (icecast,)
+    return (_filler(setup, script), icecast) if script else (icecast,)
 
 
 def script_file(setup: HostSetup) -> str:

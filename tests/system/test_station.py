@@ -4,7 +4,6 @@ One connection for each codec goes through all of it.
 """
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -51,7 +50,6 @@ def sines(heard: Heard, seconds: float = 0.6) -> frozenset[int]:
 async def all_hear(listeners: dict[str, Heard], pitch: int, within: float) -> None:
     """Return once each listener's newest sound is this sine alone."""
     waiting = dict(listeners)
-    ends = time.monotonic() + within
 
     async def hears() -> bool:
         for path, heard in tuple(waiting.items()):
@@ -62,7 +60,6 @@ async def all_hear(listeners: dict[str, Heard], pitch: int, within: float) -> No
         return True
 
     await aeventually(hears, within=within)
-    print(f"{pitch} Hz after {within - (ends - time.monotonic()):.2f} s")
 
 
 async def test_a_listener_hears_music_before_the_show_and_after_it(
