@@ -33,6 +33,7 @@ from agent.doctor import may_realtime
 from agent.ending import Ending, start_in_place
 from agent.entrance import Entrance
 from agent.filler import filler_user
+from agent.health_page import HealthPage
 from agent.host import Host
 from agent.identity import load_identity, station_label
 from agent.join_port import JoinPort
@@ -261,9 +262,13 @@ async def _run(
         )
         stack.push_async_callback(server.close)
         trust.tell(server.trust_changed, join_port.look)
+        health = HealthPage(
+            listen=config.health.listen, host=host.name, status=publisher.status
+        )
         tasks = [
             group.create_task(endless)
             for endless in (
+                health.run(),
                 reconciler.run(),
                 roster.run(),
                 join_port.run(),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.hearing import (
+    SILENCE,
     Gap,
     Hearing,
     MountSound,
@@ -169,8 +170,15 @@ def test_loudness_is_gated_twice() -> None:
 
 
 def test_silence_has_no_loudness() -> None:
-    assert sound(heard(100, of=tenth(-math.inf)), 100).loudness_lufs == -math.inf
-    assert sound(heard(9, of=tenth(-math.inf)), 100).level_db == -math.inf
+    assert sound(heard(100, of=tenth(-math.inf)), 100).loudness_lufs == SILENCE
+    assert sound(heard(9, of=tenth(-math.inf)), 100).level_db == SILENCE
+
+
+def test_no_figure_is_infinite() -> None:
+    found = sound(heard(1, of=tenth(-math.inf, peak=-math.inf)), 100)
+    assert found.level_db == found.true_peak_db == found.momentary_lufs == SILENCE
+    assert found.short_term_lufs == found.integrated_lufs == SILENCE
+    assert found.heard_s == pytest.approx(0.1)
 
 
 def test_what_is_played_and_when() -> None:
