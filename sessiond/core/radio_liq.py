@@ -8,7 +8,7 @@ No password stands here: the script reads them from a file, a line for each moun
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, assert_never
 
 from sessiond.core.sourcing import PAGE_MICROSECONDS, encoded_rate
 from sessiond.core.spec import Codec, MountSpec
@@ -137,6 +137,8 @@ def _sound(config: StationConfig) -> Iterator[str]:
             yield "radio = replaygain(radio)"
         case Loudness.OFF:
             pass
+        case _:
+            assert_never(config.loudness)
     if length := config.crossfade:
         for_each = ("duration", "fade_in", "fade_out")
         lengths = ", ".join(f"{name}={_number(length)}" for name in for_each)
@@ -173,15 +175,19 @@ def _output(mount: MountSpec, number: int, order: StationOrder) -> Iterator[str]
 
 
 def _encoder(mount: MountSpec, rate_hz: Hertz) -> str:
+    """Return what makes a stream of sound that the mount's own may follow on.
+
+    In silence its bitrate stays up, as that of the mount's own source does.
+    """
     rate = f"samplerate={encoded_rate(mount.codec, rate_hz)}"
     kbps = f"bitrate={mount.bitrate_kbps}"
     match mount.codec:
         case Codec.VORBIS:
-            return f"%vorbis.abr({rate}, channels=2, {kbps})"
+            return f"%vorbis.abr({rate}, channels=2, {kbps}, min_{kbps})"
         case Codec.OPUS:
             # Liquidsoap's own ends each track with an empty packet, at which FFmpeg,
             # and with it many a player, stops for good.
-            quality = f'b="{mount.bitrate_kbps}k"'
+            quality = f'b="{mount.bitrate_kbps}k", vbr="off"'
             audio = f'%audio(codec="libopus", channels=2, {rate}, {quality})'
             pages = f"page_duration={PAGE_MICROSECONDS}, flush_packets=1"
             return f'%ffmpeg(format="ogg", {pages}, {audio})'
@@ -190,6 +196,8 @@ def _encoder(mount: MountSpec, rate_hz: Hertz) -> str:
             return f"%ogg(%flac({rate}, channels=2, bits_per_sample=24))"
         case Codec.MP3:
             return f"%mp3({rate}, stereo=true, {kbps})"
+        case _:
+            assert_never(mount.codec)
 
 
 def _number(value: float) -> str:
