@@ -15,7 +15,7 @@ Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     "demo", "hosts", "check", "create", "invite", "join", "remove", "spec", "apply",
     "status", "watch", "listen", "gain", "title", "mute", "unmute", "leave", "resume",
-    "handover", "stop", "icecast-config", "next-track", "doctor",
+    "handover", "stop", "icecast-config", "page", "next-track", "doctor",
 )  # fmt: skip
 
 

@@ -10,6 +10,9 @@ const THICK = 2;
 // Each tenth decibel has a longer stroke.
 const MARK_DB = 10;
 
+// Often enough for an eye, and half the work of a screen's own pace.
+const DRAW_EVERY_MS = 30;
+
 // How fast a meter falls, dB a second: as most peak meters do.
 const FALL_DB = 24;
 
@@ -34,6 +37,12 @@ export class Meter {
   }
 
   #step(now) {
+    this.#frame = null;
+    if (now - this.#last >= DRAW_EVERY_MS) this.#advance(now);
+    if (this.#player.wanted || this.#shown.some((db) => db > LOWEST_DB)) this.run();
+  }
+
+  #advance(now) {
     const levels = this.#player.wanted ? this.#player.levels() : [];
     const fall = (FALL_DB * Math.min(now - this.#last, 100)) / 1000;
     this.#last = now;
@@ -41,8 +50,6 @@ export class Meter {
       Math.max(levels[channel]?.peak ?? LOWEST_DB, shown - fall, LOWEST_DB),
     );
     this.#draw();
-    const resting = !this.#player.wanted && this.#shown.every((db) => db <= LOWEST_DB);
-    this.#frame = resting ? null : requestAnimationFrame((later) => this.#step(later));
   }
 
   #draw() {
