@@ -35,14 +35,9 @@ def load_kept(config: AgentConfig, store: Store) -> KeptStation | None:
         with suppress(SessiondError):
             store.erase(STATION)
         return None
-    stored = _stored(store)
-    if not config.station.session:
-        return stored
-    given = _given(config, config.station)
-    if stored is not None and stored.order == given.order and not given.secrets.source:
-        # Whoever plays on has these; so has the filler.
-        return stored
-    return replace(given, secrets=_completed(given.secrets))
+    if config.station.session:
+        return _given(config, config.station)
+    return _stored(store)
 
 
 def keep(host: Host) -> None:
@@ -97,7 +92,7 @@ def _given(config: AgentConfig, station: StationConfig) -> KeptStation:
         address, port = file.spec.icecast.host, file.spec.icecast.port
     where = Station(address=address, port=port, host=config.name)
     order = StationOrder(spec=file.spec, station=where)
-    return KeptStation(order=order, secrets=read_secrets(file, path))
+    return KeptStation(order=order, secrets=_completed(read_secrets(file, path)))
 
 
 def _completed(given: Secrets) -> Secrets:
