@@ -35,7 +35,9 @@ from sessiond.sessionfiles import read_spec
     help="Copy Icecast's own pages, too; it needs them in its web folder.",
 )
 def page(file: Path, folder: Path, streams: str, with_icecasts_own: bool) -> None:  # noqa: FBT001
-    """Write the listener page of a session into a web server's folder.
+    """Write the listener page into a folder.
+
+    It is what a web server shows of a session.
 
     An embedded station has it by itself. Titles that Icecast doesn't tell of Opus
     and FLAC are on the page of an embedded station only.
