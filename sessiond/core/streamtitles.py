@@ -28,7 +28,7 @@ _BEGINS: Final = 0x02
 _LACE: Final = 255
 
 # Cover art makes comments of megabytes; a title stands in the first of them.
-_LONGEST_COMMENT: Final = 256 * 1024
+LONGEST_COMMENT: Final = 256 * 1024
 
 # What the packet with the comments begins with, codec by codec, and where they begin.
 _COMMENTS: Final[Mapping[bytes, int]] = {
@@ -159,7 +159,7 @@ class OggTitles:
         self._read()
 
     def _keep(self, part: bytes) -> None:
-        self._packet += part[: _LONGEST_COMMENT - len(self._packet)]
+        self._packet += part[: LONGEST_COMMENT - len(self._packet)]
 
     def _read(self) -> None:
         packet = bytes(self._packet)
