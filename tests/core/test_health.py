@@ -139,6 +139,12 @@ LINE = re.compile(
 )
 
 
+WHO = (
+    'sessiond_session_info{session="jam",phase="on-air",leader="alice",'
+    'broadcaster="",standby=""} 1'
+)
+
+
 def test_metrics_of_a_session() -> None:
     text = metrics_text(ALICE, "1.0", STATUS)
     lines = text.splitlines()
@@ -146,8 +152,7 @@ def test_metrics_of_a_session() -> None:
     assert all(line.startswith("# ") or LINE.fullmatch(line) for line in lines)
     for line in (
         'sessiond_agent_info{host="alice",version="1.0"} 1',
-        'sessiond_session_info{session="jam",phase="on-air",leader="alice",'
-        'broadcaster="",standby=""} 1',
+        WHO,
         "sessiond_on_air 1",
         'sessiond_host_alive{host="alice"} 1',
         'sessiond_host_xruns_total{host="alice"} 3',
