@@ -104,16 +104,15 @@ async def _station(size: Size, folder: Path) -> AsyncIterator[tuple[RealIcecast,
         yield server, front
 
 
-async def _measured(size: Size, seconds: float) -> Row:
-    with tempfile.TemporaryDirectory(prefix="sessiond-bench-") as name:
-        async with _station(size, Path(name)) as (server, front):
-            port, tls = (front.port, front.trust) if size.tls else (server.port, None)
-            paths = [mount.path for mount in server.spec.mounts]
-            async with crowd(port, paths, size.count, tls=tls) as here:
-                # Until nobody is still being handed a burst.
-                await asteadily(lambda: here.ended == 0, during=3)
-                here.forget()
-                return await _watched(size, here, _pids(size, server, front), seconds)
+async def _measured(size: Size, folder: Path, seconds: float) -> Row:
+    async with _station(size, folder) as (server, front):
+        port, tls = (front.port, front.trust) if size.tls else (server.port, None)
+        paths = [mount.path for mount in server.spec.mounts]
+        async with crowd(port, paths, size.count, tls=tls) as here:
+            # Until nobody is still being handed a burst.
+            await asteadily(lambda: here.ended == 0, during=3)
+            here.forget()
+            return await _watched(size, here, _pids(size, server, front), seconds)
 
 
 def _pids(size: Size, server: RealIcecast, front: Edge) -> dict[str, int]:
@@ -162,7 +161,11 @@ def measure(seconds: float) -> list[Row]:
     raise_limit(_DESCRIPTORS)
     rows = []
     for size in SIZES:
-        row = asyncio.run(_measured(size, seconds / 3))
+        with tempfile.TemporaryDirectory(prefix="sessiond-bench-") as name:
+            folder = Path(name)
+            # nginx becomes another user.
+            folder.chmod(0o755)
+            row = asyncio.run(_measured(size, folder, seconds / 3))
         sys.stderr.write(f"{row.figure}: {row.measured} {row.note}\n")
         rows.append(row)
     return rows

@@ -4,15 +4,19 @@ import asyncio
 import contextlib
 import ssl
 import statistics
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from sessiond.core.icecast_config import WEB_FOLDER
+from sessiond.core.page import INDEX, TYPES, mounts_document
 from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
+from sessiond.page import write_page
 from sessiond.units import HostName, Kbps, MountPath, SessionName
 from tests.support.ear import Heard, decode, listening, tones
-from tests.support.edge import Edge, edge
+from tests.support.edge import Edge, edge, replaced
 from tests.support.eventually import aeventually, asteadily
 from tests.support.icecast import ADDRESS, RealIcecast, icecast
 from tests.support.sines import PLAIN, feeding
@@ -31,17 +35,42 @@ SPEC = SessionSpec(
 
 
 @pytest.fixture
-async def station(tmp_path: Path) -> AsyncIterator[RealIcecast]:
-    folder = tmp_path / "icecast"
-    folder.mkdir()
-    async with icecast(SPEC, PLAIN, folder) as server:
+def folder() -> Iterator[Path]:
+    """Make a folder that the servers' own users can look into; pytest's are private."""
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name)
+        made.chmod(0o755)
+        yield made
+
+
+@pytest.fixture
+def web(folder: Path) -> Path:
+    """Put the listener page where Icecast finds it, beside its own pages."""
+    made = folder / "web"
+    write_page(made, mounts_document(SPEC))
+    for own in Path(WEB_FOLDER).iterdir():
+        (made / own.name).symlink_to(own)
+    return made
+
+
+@pytest.fixture
+async def station(folder: Path, web: Path) -> AsyncIterator[RealIcecast]:
+    types = f"<mime-types>{web / TYPES}</mime-types>"
+
+    def with_page(configuration: str) -> str:
+        return replaced(
+            configuration,
+            (WEB_FOLDER, str(web)),
+            ('destination="/status.xsl"', f'destination="{INDEX}"'),
+            ("</icecast>", f"{types}</icecast>"),
+        )
+
+    async with icecast(SPEC, PLAIN, folder, rewrite=with_page) as server:
         yield server
 
 
 @pytest.fixture
-async def front(station: RealIcecast, tmp_path: Path) -> AsyncIterator[Edge]:
-    folder = tmp_path / "nginx"
-    folder.mkdir()
+async def front(station: RealIcecast, folder: Path) -> AsyncIterator[Edge]:
     async with edge(folder, station.port) as made:
         yield made
 
@@ -73,6 +102,16 @@ REFUSED = (
     "PUT /slow.mp3",
     "POST /index.html",
 )
+PAGE = {
+    "/": "text/html",
+    "/index.html": "text/html",
+    "/embed.html": "text/html",
+    "/mounts.json": "application/json",
+    "/page/app.js": "text/javascript",
+    "/page/style.css": "text/css",
+    "/page/icon.svg": "image/svg+xml",
+    "/status-json.xsl": "application/json",
+}
 ABSENT = (
     "GET /slow-standby.mp3",
     "GET /slow-filler.mp3",
@@ -96,8 +135,13 @@ async def test_the_public_gets_the_page_and_the_streams_and_no_more(
         assert "Icecast" not in answer, line
     assert "admin" not in station.log
     page = await asked(front, "GET / HTTP/1.1")
-    assert page.startswith("HTTP/1.1 200 ")
-    assert "text/html" in page
+    for name, kind in PAGE.items():
+        answer = await asked(front, f"GET {name} HTTP/1.1")
+        assert answer.startswith("HTTP/1.1 200 "), name
+        assert f"Content-Type: {kind}" in answer, name
+    embedded = await asked(front, "GET /embed.html?mount=/slow.mp3 HTTP/1.1")
+    assert "frame-ancestors *" in embedded
+    assert "frame-ancestors 'self'" in page
     facts = await asked(front, "GET /status-json.xsl HTTP/1.1")
     assert '"icestats"' in facts
     for head in (page.partition("\r\n\r\n")[0], await asked(front, "GET /x HTTP/1.1")):
@@ -108,6 +152,15 @@ async def test_the_public_gets_the_page_and_the_streams_and_no_more(
     moved = await asked(front, "GET /slow.mp3 HTTP/1.1", secure=False)
     assert moved.startswith("HTTP/1.1 301 ")
     assert "Location: https://radio/slow.mp3\r\n" in moved
+
+
+async def test_icecast_is_not_asked_by_every_page(
+    station: RealIcecast, front: Edge
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(40):
+            tasks.create_task(asked(front, "GET /status-json.xsl HTTP/1.1"))
+    assert 1 <= station.log.count("GET /status-json.xsl ") < 20
 
 
 async def test_a_stream_comes_through_as_it_comes(

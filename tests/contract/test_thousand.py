@@ -53,7 +53,7 @@ async def test_a_thousand_listeners_miss_nothing(tmp_path: Path) -> None:
         crowd(server.port, tuple(PITCHES), COUNT - 2, keep=True) as others,
     ):
         others.forget()
-        await asteadily(lambda: others.ended == 0, during=4)
+        await asteadily(lambda: others.ended == 0, during=2)
         assert max(others.gaps()) < LONGEST_GAP
         async with httpx.AsyncClient() as client:
             url = f"http://{ADDRESS}:{server.port}/status-json.xsl"

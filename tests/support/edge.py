@@ -52,6 +52,7 @@ def configure(
         ("127.0.0.1:8000", f"{ADDRESS}:{icecast_port}"),
         ("/etc/sessiond/tls", str(folder)),
         ("limit_conn sessiond_streams 64;", f"limit_conn sessiond_streams {streams};"),
+        ("/var/lib/nginx", str(folder)),
         ("listen 80;", f"listen {ADDRESS}:{plain_port};"),
         ("listen [::]:80;", ""),
         ("listen 443 ssl http2;", f"listen {ADDRESS}:{port} ssl http2;"),
