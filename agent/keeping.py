@@ -46,13 +46,9 @@ def keep(host: Host) -> None:
     if config is None or order is None or (host.kept and order is host.kept.order):
         return
     kept = KeptStation(order=order, secrets=replace(host.secrets, join=""))
-    if (
-        config.session
-        or kept == host.kept
-        or not host.secrets.is_for(
-            order.station.address, order.station.port, tls=order.station.tls
-        )
-    ):
+    where = order.station
+    is_ours = host.secrets.is_for(where.address, where.port, tls=where.tls)
+    if config.session or kept == host.kept or not is_ours:
         return
     host.kept = kept
     _store(host, kept)
