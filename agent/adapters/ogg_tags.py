@@ -114,7 +114,7 @@ def _titled(packet: bytes, title: str) -> bytes:
     form = _form(packet)
     try:
         comments = _comments(packet)
-    except (MutagenError, ValueError):
+    except (MutagenError, ValueError, IndexError):
         return packet
     if form is None or comments is None:
         return packet

@@ -84,9 +84,10 @@ def hears_all(
 ) -> bool:
     """Tell whether this host listens to every mount, for evidence or for the titles.
 
-    Somebody has to see them: the standby, or without one the broadcaster itself.
+    Somebody has to see them: the standby, or without one the broadcaster itself. A
+    caretaker was the standby, and nobody can name another.
     """
-    alone = lead.right and lead.standby is None
+    alone = lead.right and lead.standby in (None, me)
     return alone or may_take_over(lead, me, reports)
 
 

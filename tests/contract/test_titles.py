@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from agent.source import steer
-from sessiond.core.sourcing import Seat, SourceState
+from sessiond.core.sourcing import Seat, SourceOrder, SourceState
 from sessiond.core.spec import Codec, MountSpec
 from sessiond.units import HostName
 from tests.support.ear import decode, silences
@@ -35,6 +36,13 @@ CODECS = pytest.mark.parametrize("mount", MOUNTS, ids=lambda mount: mount.codec.
 ODD = "Björk & Ölaf - It's #1';! 100 % <ü> – 日本"
 # Icecast writes it into its status without quotes.
 NUMBER = "007"
+
+SHOW: Final[dict[str, object]] = {
+    "name": "Café <Jam>",
+    "description": "Every Friday",
+    "genre": "jam & blues",
+    "public": True,
+}
 
 # FFmpeg as it is started, with a sine that misses no sample in JACK's place.
 ENCODER = """#!/bin/sh
@@ -76,17 +84,37 @@ def lost(listener: Titled) -> list[int]:
     return [round(b - a) for a, b in pairwise(at) if round(b - a)]
 
 
+def expected(asked: SourceOrder) -> dict[str, str]:
+    """Return what a listener's player is told of a mount; FLAC has no bitrate."""
+    bitrate = {"icy-br": f"{asked.bitrate_kbps}"} if asked.bitrate_kbps else {}
+    return {
+        "icy-name": asked.name,
+        "icy-description": f"{asked.description} [session=friday-jam term=3 "
+        "host=alice role=leader]",
+        "icy-genre": asked.genre,
+        "icy-pub": "1",
+        **bitrate,
+    }
+
+
+def described(listener: Titled) -> dict[str, str]:
+    words = ("icy-name", "icy-description", "icy-genre", "icy-pub", "icy-br")
+    headers = listener.heard.headers
+    return {w: headers[w].encode("latin-1").decode() for w in words if w in headers}
+
+
 @CODECS
 async def test_titles_change_on_one_connection_and_the_sound_goes_on(
     mount: MountSpec, station: RealIcecast, path: str, tmp_path: Path
 ) -> None:
-    plain = order(mount, station)
+    plain = dataclasses.replace(order(mount, station), **SHOW)  # type: ignore[arg-type]
     async with source(plain, None, tmp_path, path=path, seats=tuple(Seat)) as made:
         for seat in Seat:
             await made.become(SourceState.LIVE, seat=seat)
         pid = made.report.encoder_pid
         async with titled(ADDRESS, station.port, mount.path) as listener:
             await more(listener)
+            assert described(listener) == expected(plain)
             for title in (ODD, NUMBER, ""):
                 asked = dataclasses.replace(plain, title=title)
                 await steer.send_order(made.socket, asked, PASSWORD)

@@ -115,6 +115,7 @@ def test_who_may_take_over_listens_to_every_mount(
         (led(), BOB, True),
         (led(right=True), ALICE, False),
         (replace(led(right=True), standby=None), ALICE, True),
+        (led(right=True), BOB, True),
         (replace(led(), standby=None), CAROL, False),
     ],
 )
