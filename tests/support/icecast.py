@@ -85,6 +85,7 @@ class RealIcecast:
     rewrite: Rewrite = as_rendered
     relay_of: Origin | None = None
     listeners: int = LISTENERS
+    filler: bool = False
     child: asyncio.subprocess.Process | None = None
     _before: int = 0
 
@@ -110,6 +111,7 @@ class RealIcecast:
             bind_address=ADDRESS,
             listeners=self.listeners,
             relay_of=self.relay_of,
+            filler=self.filler,
         )
         self.file.write_text(self.rewrite(icecast_xml(spec, secrets, settings)))
         self.file.chmod(0o600)
@@ -175,6 +177,7 @@ async def icecast(
     rewrite: Rewrite = as_rendered,
     relay_of: Origin | None = None,
     listeners: int = LISTENERS,
+    filler: bool = False,
 ) -> AsyncIterator[RealIcecast]:
     """Run Icecast for this session until the block ends.
 
@@ -186,6 +189,7 @@ async def icecast(
         rewrite: Changes the configuration, to be somebody else's server.
         relay_of: Whose mounts it relays; None: it has its own.
         listeners: How many it lets in.
+        filler: Whether its mounts have hidden ones for a filler.
     """
     server = RealIcecast(
         spec=spec,
@@ -195,6 +199,7 @@ async def icecast(
         rewrite=rewrite,
         relay_of=relay_of,
         listeners=listeners,
+        filler=filler,
     )
     try:
         await server.start()
