@@ -104,9 +104,14 @@ class MountWatch:
             wanted: Those that were asked for, by mount.
         """
         now, before, self._titles = self._clock.now(), self._titles, {}
+        ours = {seen.path for seen in self.mounts or () if seen.holder is not None}
         for path, listener in self._listeners.items():
             heard = heard_title(
-                before.get(path), listener.listening, wanted.get(path, ""), now
+                before.get(path),
+                listener.listening,
+                wanted.get(path, ""),
+                now,
+                ours=path in ours,
             )
             if heard is not None:
                 self._titles[path] = heard

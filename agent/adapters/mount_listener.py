@@ -31,7 +31,7 @@ class MountListener:
         station: Where Icecast answers.
         path: The mount.
         clock: This host's monotonic clock.
-        changed: Called when the state of the listener changed, not for bytes.
+        changed: Called when the listener's state or title changed, not for bytes.
     """
 
     def __init__(
@@ -127,7 +127,10 @@ class MountListener:
             self._moved_at = self._clock.now()
             self._first_at = self._first_at or self._moved_at
             self._bytes += len(chunk)
+            before = self._titles.title
             self._titles.feed(chunk)
+            if self._titles.title != before:
+                self._changed()
         return ListenState.CLOSED
 
     def _become(self, state: ListenState) -> None:

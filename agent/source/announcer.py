@@ -29,14 +29,15 @@ class Announcer:
     Args:
         seat: Which of the order's two mounts.
         password: The source's.
-        shown: The title that the PUT itself begins with.
+        shown: The title that the PUT itself begins with; None where it can't: a
+            listener who comes from another mount may still see that one's.
 
     Attributes:
-        shown: What Icecast has taken.
+        shown: What Icecast has taken; None before it has anything.
         refused: Why it has not taken what was ordered since; empty while it has.
     """
 
-    def __init__(self, seat: Seat, password: str, *, shown: str) -> None:
+    def __init__(self, seat: Seat, password: str, *, shown: str | None) -> None:
         self._seat = seat
         self._password = password
         self._order: SourceOrder | None = None

@@ -125,8 +125,8 @@ class Feed:
         """Return what the present PUT was given; empty without one."""
         if not self._opened:
             return ""
-        announced = self._announcer.shown
-        return self._framing.title or "" if self._framing.retitles else announced
+        told = self._framing.title if self._framing.retitles else self._announcer.shown
+        return told or ""
 
     async def run(self) -> None:
         """Feed the mount whenever that is permitted; ends the PUT when cancelled."""
@@ -196,7 +196,7 @@ class Feed:
 
     def _new_announcer(self) -> Announcer:
         """Return one for a new PUT, which begins with what its headers say."""
-        begun = self._order.title if self._framing.title is not None else ""
+        begun = None if self._framing.title is None else self._order.title
         made = Announcer(self.seat, self._password, shown=begun)
         made.want(self._order)
         return made

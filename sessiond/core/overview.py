@@ -175,10 +175,10 @@ def _mount(
 
 
 def _title(seen: MountSeen | None, shown: Sequence[TitleShown]) -> str:
-    """Return what listeners see; Icecast's own word while none of ours listens."""
-    if seen is None:
-        return ""
-    return shown[0].title if shown else seen.title
+    """Return what listeners see, a filler's too; Icecast's word while none is ours."""
+    if shown:
+        return shown[0].title
+    return seen.title if seen else ""
 
 
 def _mount_end(mount: MountSpec, report: HostStatus | None) -> MountEnd | None:

@@ -86,7 +86,7 @@ class TitleHeard:
 
     Attributes:
         other_since: Since when it is not the one that was asked for, on this host's
-            monotonic clock; None while it is.
+            monotonic clock; None while it is, or need not be.
     """
 
     title: str
@@ -100,7 +100,12 @@ class TitleHeard:
 
 
 def heard_title(
-    before: TitleHeard | None, listening: Listening, wanted: str, now: Seconds
+    before: TitleHeard | None,
+    listening: Listening,
+    wanted: str,
+    now: Seconds,
+    *,
+    ours: bool,
 ) -> TitleHeard | None:
     """Return what is shown on a mount now; None while no listener of ours can tell.
 
@@ -109,10 +114,11 @@ def heard_title(
         listening: This host's own listener.
         wanted: The title that was asked for; may be empty.
         now: This host's monotonic clock, seconds.
+        ours: A source of a session feeds the mount; a filler has titles of its own.
     """
     if listening.state is not ListenState.OPEN or listening.first_at is None:
         return None
-    if listening.title == wanted:
+    if listening.title == wanted or not ours:
         return TitleHeard(title=listening.title, wanted=wanted)
     since = before.other_since if before and before.wanted == wanted else None
     return TitleHeard(

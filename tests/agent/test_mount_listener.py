@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import pytest
+
 from agent.adapters.icecast import IcecastDoor
 from agent.adapters.mount_listener import MountListener
 from agent.mount_watch import MountWatch
 from agent.source.framing import OggFraming
-from sessiond.core.onair import ListenState
+from sessiond.core.onair import ListenState, MountSeen
 from sessiond.core.stamped import Station
 from sessiond.core.titles import TitleHeard
 from sessiond.units import MountPath, Seconds
@@ -73,19 +75,45 @@ async def test_a_new_connection_knows_no_title_yet() -> None:
         )
 
 
-async def test_a_watch_compares_what_is_seen_with_what_was_asked_for() -> None:
+async def test_who_asked_is_told_of_another_title() -> None:
+    told: list[str] = []
+    async with scripted(MP3, hang_up=False).running() as station:
+        made = MountListener(
+            at(station), MIX, StoppedClock(), lambda: told.append(made.listening.title)
+        )
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(made.run())
+            await aeventually(lambda: "A - B" in told, within=5)
+            running.cancel()
+
+
+def watch_of(door: IcecastDoor, station: Scripted) -> MountWatch:
+    where = at(station)
+    return MountWatch(door, where, (MIX,), clock=StoppedClock(), bell=lambda: None)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+async def test_a_watch_compares_what_is_seen_with_what_was_asked_for(
+    *, ours: bool
+) -> None:
     async with (
         scripted(MP3, hang_up=False).running() as station,
         IcecastDoor() as door,
         asyncio.TaskGroup() as group,
     ):
-        watch = MountWatch(
-            door, at(station), (MIX,), clock=StoppedClock(), bell=lambda: None
-        )
+        watch = watch_of(door, station)
         assert watch.titles({MIX: "C"}) == {}
         running = group.create_task(watch.run())
-        seen = TitleHeard(title="A - B", wanted="C", other_since=Seconds(7.0))
-        await aeventually(lambda: watch.titles({MIX: "C"}) == {MIX: seen}, within=5)
+        since = Seconds(7.0) if ours else None
+
+        def compared() -> bool:
+            # The station's status is no part of this.
+            label = "[session=jam term=1 host=bob role=leader]" if ours else "filler"
+            watch.mounts = (MountSeen(path=MIX, description=label),)
+            seen = TitleHeard(title="A - B", wanted="C", other_since=since)
+            return watch.titles({MIX: "C"}) == {MIX: seen}
+
+        await aeventually(compared, within=5)
         same = TitleHeard(title="A - B", wanted="A - B")
         assert watch.titles({MIX: "A - B"}) == {MIX: same}
         running.cancel()

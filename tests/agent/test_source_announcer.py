@@ -36,7 +36,7 @@ def order(port: int, title: str) -> SourceOrder:
 
 
 @contextlib.asynccontextmanager
-async def announcing(shown: str = "") -> AsyncIterator[Announcer]:
+async def announcing(shown: str | None = None) -> AsyncIterator[Announcer]:
     made = Announcer(Seat.HIDDEN, "hack", shown=shown)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(made.run())
@@ -58,6 +58,13 @@ async def test_a_title_is_told_once_with_the_seat_that_it_is_for() -> None:
         assert made.refused == ""
 
 
+async def test_a_title_of_another_mount_is_taken_away() -> None:
+    async with scripted(DONE).running() as station, announcing() as made:
+        made.want(order(station.port, ""))
+        await aeventually(lambda: made.shown == "", within=5)
+        assert b"&song= HTTP" in station.received
+
+
 async def test_what_the_put_began_with_is_not_told_again() -> None:
     async with scripted(DONE).running() as station, announcing("A - B") as made:
         made.want(order(station.port, "A - B"))
@@ -69,14 +76,14 @@ async def test_a_refusal_is_kept_and_asked_again_until_it_is_done() -> None:
     async with scripted(NO).running() as station, announcing() as made:
         made.want(order(station.port, "A - B"))
         await aeventually(lambda: "will not accept" in made.refused, within=5)
-        assert made.shown == ""
+        assert made.shown is None
         station.answer = DONE
         await aeventually(lambda: made.shown == "A - B", within=5)
         assert made.refused == ""
 
 
 async def test_a_refused_title_that_is_taken_back_is_no_trouble_any_more() -> None:
-    async with scripted(NO).running() as station, announcing() as made:
+    async with scripted(NO).running() as station, announcing("") as made:
         made.want(order(station.port, "A - B"))
         await aeventually(lambda: made.refused, within=5)
         made.want(order(station.port, ""))

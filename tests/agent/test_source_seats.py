@@ -265,9 +265,9 @@ async def test_another_title_changes_neither_encoder_nor_put(tmp_path: Path) -> 
         assert report.encoder_pid == pid
         assert made.words.count("PUT ") == 2
         assert "song=A%20-%20B" in made.words
-        # This station never comes to the end of its answer.
+        # This station says no more than 200.
         await aeventually(
-            lambda: "did not answer" in made.seat(Seat.HIDDEN).title_refused, within=5
+            lambda: "does not show" in made.seat(Seat.HIDDEN).title_refused, within=5
         )
         assert made.seat(Seat.HIDDEN).title == ""
 

@@ -282,9 +282,10 @@ def test_a_title_is_what_a_listener_of_ours_sees() -> None:
     assert [m.conditions for m in found.mounts] == [(off,), ()]
 
 
-def test_a_mount_that_nobody_feeds_has_no_title() -> None:
+def test_a_mount_that_nobody_of_ours_feeds_shows_its_fillers_title() -> None:
     said = {**reports(), BOB: seen_by(BOB, "Jazz")}
-    assert shown(said=said, mounts=()).mounts[0].title == ""
+    assert shown(said=said, mounts=()).mounts[0].title == "Jazz"
+    assert shown(mounts=()).mounts[0].title == ""
 
 
 def test_without_a_standby_the_leader_listens_everywhere() -> None:

@@ -104,25 +104,30 @@ def listening(
 )
 def test_without_a_byte_nothing_is_known_of_a_title(deaf: Listening) -> None:
     before = TitleHeard(title="A", wanted="A")
-    assert heard_title(before, deaf, "A", NOW) is None
+    assert heard_title(before, deaf, "A", NOW, ours=True) is None
 
 
 def test_another_title_than_asked_for_is_off_after_a_while() -> None:
-    shown = heard_title(None, listening("A"), "A", NOW)
+    shown = heard_title(None, listening("A"), "A", NOW, ours=True)
     assert shown == TitleHeard(title="A", wanted="A")
     assert shown is not None
     assert not shown.is_off(NOW)
-    begun = heard_title(shown, listening("A"), "B", NOW)
+    begun = heard_title(shown, listening("A"), "B", NOW, ours=True)
     assert begun == TitleHeard(title="A", wanted="B", other_since=NOW)
     later = Seconds(NOW + SHOWN_WITHIN + 0.1)
-    still = heard_title(begun, listening("C"), "B", later)
+    still = heard_title(begun, listening("C"), "B", later, ours=True)
     assert still == TitleHeard(title="C", wanted="B", other_since=NOW)
     assert still is not None
     assert still.is_off(later)
     # What was asked for since has a while of its own.
-    again = heard_title(still, listening("C"), "D", later)
+    again = heard_title(still, listening("C"), "D", later, ours=True)
     assert again is not None
     assert not again.is_off(later)
-    assert heard_title(still, listening("B"), "B", later) == TitleHeard(
+    assert heard_title(still, listening("B"), "B", later, ours=True) == TitleHeard(
         title="B", wanted="B"
     )
+
+
+def test_a_fillers_title_is_nobodys_fault() -> None:
+    shown = heard_title(None, listening("Filler"), "A", NOW, ours=False)
+    assert shown == TitleHeard(title="Filler", wanted="A")
