@@ -18,6 +18,7 @@ from sessiond.core import (
     proc,
     spec,
     stamped,
+    stationorder,
     status,
 )
 from sessiond.core.election import effects
@@ -39,6 +40,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     records,
     spec,
     stamped,
+    stationorder,
     status,
 )
 
