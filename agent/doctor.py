@@ -3,9 +3,10 @@
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
-from agent.adapters.executables import PACKAGES, programs
+from agent.adapters.executables import PACKAGES, Executables, programs
 from agent.adapters.ffmpeg import codecs
 from agent.host import Host
 from sessiond.core.spec import Codec
@@ -20,6 +21,7 @@ async def look_over(host: Host) -> tuple[Finding, ...]:
     """Return what was looked at, in the order in which a person would mend it."""
     return (
         *_programs(),
+        *_filler(host),
         *_jack(host),
         _realtime(host),
         await _codecs(),
@@ -58,6 +60,32 @@ def _programs() -> Iterator[Finding]:
             yield Finding(
                 subject=name, verdict=Verdict.OK, sentence=f"{name} is there."
             )
+
+
+def _filler(host: Host) -> Iterator[Finding]:
+    keeps = host.config.station
+    if keeps is None:
+        return
+    if Executables().find("liquidsoap") is None:
+        yield Finding(
+            subject="liquidsoap",
+            verdict=Verdict.FAIL,
+            sentence="The program liquidsoap is missing: nothing plays between shows.",
+            hint="Install the Debian package liquidsoap.",
+        )
+    if not Path(keeps.music).exists():
+        yield Finding(
+            subject="music",
+            verdict=Verdict.FAIL,
+            sentence=f"There is no music in {keeps.music}: it does not exist.",
+            hint="Put some there, or set music in [station] of agent.toml.",
+        )
+        return
+    yield Finding(
+        subject="music",
+        verdict=Verdict.OK,
+        sentence=f"{keeps.music} plays while nobody does.",
+    )
 
 
 def _jack(host: Host) -> Iterator[Finding]:

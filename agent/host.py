@@ -13,7 +13,9 @@ from sessiond.core.argv import bind_port, link_client, link_peer
 from sessiond.core.clockcheck import ClockVerdict
 from sessiond.core.conditions import Condition
 from sessiond.core.configfile import AgentConfig
+from sessiond.core.earplan import EAR
 from sessiond.core.election import Leadership
+from sessiond.core.encodercare import EncoderCare
 from sessiond.core.facts import HostFacts
 from sessiond.core.judge_audio import JACK_STALLED_AFTER
 from sessiond.core.observed import Observed
@@ -23,7 +25,9 @@ from sessiond.core.procstates import Lifecycle
 from sessiond.core.sourcing import SourceReport
 from sessiond.core.spec import Codec
 from sessiond.core.stamped import Secrets, StampedSpec
+from sessiond.core.stationorder import KeptStation
 from sessiond.core.status import ClockStatus, HostSighting, LinkState, Verdict
+from sessiond.core.titles import TitleHeard
 from sessiond.core.view import HostSetup, SessionView
 from sessiond.core.wires import MIXDOWN
 from sessiond.errors import Refused
@@ -55,6 +59,7 @@ class Host:
         consented: See `SessionView`.
         left: A session that its owner left while nobody could be told.
         muted_by_owner: See `Home`.
+        kept: What its station keeps on the air outside a session; None for nothing.
         secrets: Icecast's passwords of the session named in `secrets_of`.
         peer_facts: Each member's own word, newest.
         peer_offsets: Each member's clock minus ours, with its bound.
@@ -69,9 +74,11 @@ class Host:
         leadership: Asks the present elector; None outside a session.
         stored: Asks it for the document alone.
         mounts: Icecast's status as last read; None when it did not answer.
+        titles: What this host's own listeners see on the mounts.
         sources: What each source process last reported.
         station_heard: When Icecast last answered.
         station_denied: Why it did not let us act on a mount; empty when it did.
+        encoder_care: When encoders were started anew, as listeners heard nothing.
         turns: How many have been taken.
         settled: True when the last turn had no effect.
     """
@@ -90,6 +97,7 @@ class Host:
     muted: bool = False
     muted_by_owner: bool = False
     conflict: bool = False
+    kept: KeptStation | None = None
     secrets: Secrets = field(default_factory=Secrets)
     secrets_of: str = ""
     peer_facts: dict[HostName, HostFacts] = field(default_factory=dict)
@@ -107,9 +115,11 @@ class Host:
     leadership: Callable[[], Leadership | None] = lambda: None
     stored: Callable[[], StampedSpec | None] = lambda: None
     mounts: tuple[MountSeen, ...] | None = None
+    titles: Mapping[MountPath, TitleHeard] = field(default_factory=dict)
     sources: Mapping[ProcName, SourceReport] = field(default_factory=dict)
     station_heard: Seconds | None = None
     station_denied: str = ""
+    encoder_care: EncoderCare = field(default_factory=EncoderCare)
     turns: int = 0
     settled: bool = False
 
@@ -161,7 +171,10 @@ class Host:
             leaving=self.leaving,
             foreign_jack=self.observed.graph is not None and not owns_jack,
             mixing=MIXDOWN in self.observed.procs,
+            listening=EAR in self.observed.procs,
+            encoders=self.encoder_care.generations,
             conflict=self.conflict,
+            kept=self.kept.order if self.kept else None,
             station_denied=self.station_denied,
         )
 
@@ -181,6 +194,11 @@ class Host:
             busy_ports=self._busy_ports(),
             muted=self.muted,
             heard=self._heard(),
+            silent=frozenset(
+                sound.path
+                for sound in self.observed.sounds or ()
+                if sound.silent and sound.progressing
+            ),
         )
 
     def able(self) -> bool:

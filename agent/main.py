@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -31,14 +32,18 @@ from agent.config import load, own_address, read_studio
 from agent.doctor import may_realtime
 from agent.ending import Ending, start_in_place
 from agent.entrance import Entrance
+from agent.filler import filler_user
+from agent.health_page import HealthPage
 from agent.host import Host
 from agent.identity import load_identity, station_label
 from agent.join_port import JoinPort
+from agent.keeping import load_kept
 from agent.leftovers import end_children
 from agent.network_watch import NetworkWatch
 from agent.notify import READY, STOPPING, WATCHDOG, Notifier
 from agent.observe import Observer
 from agent.operator import Operator
+from agent.page_feed import PageFeed
 from agent.peering import Peering
 from agent.present import Present
 from agent.publish import Publisher
@@ -257,13 +262,18 @@ async def _run(
         )
         stack.push_async_callback(server.close)
         trust.tell(server.trust_changed, join_port.look)
+        health = HealthPage(
+            listen=config.health.listen, host=host.name, status=publisher.status
+        )
         tasks = [
             group.create_task(endless)
             for endless in (
+                health.run(),
                 reconciler.run(),
                 roster.run(),
                 join_port.run(),
                 keep_stored(host, bell),
+                PageFeed(host=host, status=publisher.status).run(),
                 *_watches(host, bell, ending),
             )
         ]
@@ -330,6 +340,10 @@ async def _build_host(
         run_folder=str(run_folder),
         station_folder=str(station_folder(run_folder, label)),
         may_realtime=may_realtime(),
+        silence=config.health.silence,
+        keeps=config.station,
+        filler_user=filler_user() if config.station else "",
+        is_root=os.geteuid() == 0,
     )
     host = Host(
         config=config,
@@ -340,6 +354,7 @@ async def _build_host(
         boot_id=boot_id(),
         studio=studio,
         codecs_missing=await _codecs_missing(),
+        kept=load_kept(config, store),
     )
     host.lifecycles = adopt(store, procs)
     return host, procs

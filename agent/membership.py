@@ -44,7 +44,7 @@ from sessiond.core.election import (
 )
 from sessiond.core.facts import HostFacts
 from sessiond.core.joining import join_mark
-from sessiond.core.seats import may_take_over
+from sessiond.core.seats import hears_all
 from sessiond.core.settle import Identities, identified, settle
 from sessiond.core.stamped import Member, Secrets, StampedSpec, Station
 from sessiond.errors import SessiondError, Unavailable
@@ -240,9 +240,7 @@ class Membership:
                 lead = self.elector.leadership
                 closely = lead.watch
                 if (watch := self._watch) is not None:
-                    everywhere = may_take_over(
-                        lead, self._host.name, self.on_air.reports
-                    )
+                    everywhere = hears_all(lead, self._host.name, self.on_air.reports)
                     watch.watch(closely=closely, everywhere=everywhere)
                     self._note_station(watch)
                     self.elector.post(watch.witnessed())
@@ -281,7 +279,7 @@ class Membership:
         self, wanted: tuple[Station, tuple[MountPath, ...]] | None
     ) -> MountWatch | None:
         if wanted is None:
-            self._host.mounts = None
+            self._host.mounts, self._host.titles = None, {}
             return None
         station, paths = wanted
         return MountWatch(
@@ -291,6 +289,8 @@ class Membership:
     def _note_station(self, watch: MountWatch) -> None:
         first = self._host.mounts is None and watch.mounts is not None
         self._host.mounts = watch.mounts
+        doc = self.elector.leadership.stamped
+        self._host.titles = watch.titles(doc.titles if doc else {})
         if watch.mounts is not None:
             self._host.station_heard = self._host.clock.now()
         if first:

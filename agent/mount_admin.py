@@ -117,6 +117,25 @@ class MountAdmin:
         way = (mount.standby_path, mount.path)
         await self._moved("listeners.back", doc, mount, way)
 
+    async def call_in(self, doc: StampedSpec, mount: MountSpec) -> None:
+        """Move the listeners of the filler, which plays in between, to the mount.
+
+        Not every station has one, and what a station without one says matters nothing.
+        """
+        if doc.station is None:
+            return
+        user, password = self._credentials(doc, mount)
+        try:
+            await self._door.move_listeners(
+                doc.station,
+                mount.filler_path,
+                mount.path,
+                user=user,
+                password=password,
+            )
+        except SessiondError as e:
+            _log.debug("listeners.in.not", mount=mount.path, why=e.sentence)
+
     async def rescue(self, doc: StampedSpec, mount: MountSpec) -> None:
         """Move the listeners of a mount that has stalled to its hidden mount."""
         way = (mount.path, mount.standby_path)

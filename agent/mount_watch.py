@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -11,6 +12,7 @@ from agent.doors import Bell, Clock
 from sessiond.core.election import Evidence, MountWitnessed
 from sessiond.core.onair import STALL_SECONDS, ListenState, MountSeen, witness
 from sessiond.core.stamped import Station
+from sessiond.core.titles import TitleHeard, heard_title
 from sessiond.errors import Unavailable
 from sessiond.units import MountPath, Seconds
 
@@ -63,6 +65,7 @@ class MountWatch:
         self._listeners = {self._primary: self._listener(self._primary)}
         self._stream_starts: dict[MountPath, str] = {}
         self._stalled: dict[MountPath, str | None] = {}
+        self._titles: dict[MountPath, TitleHeard] = {}
         self._read_at = self._answering_since = clock.now()
         self.mounts: tuple[MountSeen, ...] | None = None
 
@@ -93,6 +96,26 @@ class MountWatch:
             answering_since=self._answering_since,
         )
         return self._remembered(path, seen)
+
+    def titles(self, wanted: Mapping[MountPath, str]) -> Mapping[MountPath, TitleHeard]:
+        """Return the titles that our listeners see now.
+
+        Args:
+            wanted: Those that were asked for, by mount.
+        """
+        now, before, self._titles = self._clock.now(), self._titles, {}
+        ours = {seen.path for seen in self.mounts or () if seen.holder is not None}
+        for path, listener in self._listeners.items():
+            heard = heard_title(
+                before.get(path),
+                listener.listening,
+                wanted.get(path, ""),
+                now,
+                ours=path in ours,
+            )
+            if heard is not None:
+                self._titles[path] = heard
+        return dict(self._titles)
 
     def verdict_due(self) -> Seconds:
         """Return in how long the primary will have stalled if no byte comes.

@@ -9,6 +9,9 @@ from typing import Any, Final
 from agent.doors import Clock, Jack, Procs
 from agent.mixdown.messages import REPORT, report_from_json
 from agent.steering import ask
+from sessiond.core.ear_messages import parse_sounds
+from sessiond.core.earplan import EAR
+from sessiond.core.hearing import MountSound, older
 from sessiond.core.jackgraph import JackGraph
 from sessiond.core.linkstats import LinkSeen, read_log
 from sessiond.core.mixmatrix import MixReport
@@ -23,6 +26,8 @@ from sessiond.units import Frames, HostName, ProcName, Seconds
 
 # Our own answer from memory in a millisecond; who is starting does not at all.
 REPORT_WITHIN: Final = Seconds(0.5)
+# What an ear says changes a little every tenth of a second; nobody acts on that.
+HEAR_EVERY: Final = Seconds(0.9)
 LINK: Final = "link-"
 # JACK counts frames in 32 bits.
 _WRAP: Final = 2**32
@@ -59,6 +64,7 @@ class Observer:
         self._answered: dict[ProcName, ProcIdentity] = {}
         self._jack_moved = (0, clock.now())
         self._mixed_at = (0, 0)
+        self._heard: tuple[Seconds, tuple[MountSound, ...]] | None = None
         self.failed: dict[ProcName, SpawnFailed] = {}
         self.ordered: dict[ProcName, SourceOrder] = {}
 
@@ -100,6 +106,7 @@ class Observer:
             sources=reports,
             ordered=dict(self.ordered),
             mounts=self._mounts(),
+            sounds=await self._sounds(procs),
         )
 
     async def _look(self) -> JackGraph | None:
@@ -118,6 +125,26 @@ class Observer:
             return report_from_json(await ask(socket, REPORT, within=REPORT_WITHIN))
         except SessiondError:
             return None
+
+    async def _sounds(
+        self, procs: Mapping[ProcName, ProcSeen]
+    ) -> tuple[MountSound, ...] | None:
+        """Return what the ear hears; asked once a second, however often turns come."""
+        seen = procs.get(EAR)
+        socket = self._run_folder / f"{EAR}.sock"
+        if seen is None or seen.exit_code is not None or not socket.exists():
+            self._heard = None
+            return None
+        now = self._clock.now()
+        if self._heard is None or now - self._heard[0] >= HEAR_EVERY:
+            try:
+                answer = await ask(socket, REPORT, within=REPORT_WITHIN)
+                self._heard = (now, parse_sounds(answer))
+            except SessiondError:
+                self._heard = None
+                return None
+        at, sounds = self._heard
+        return tuple(older(sound, Seconds(now - at)) for sound in sounds)
 
     def _jack_still(self, graph: JackGraph | None) -> Seconds:
         """Return for how long JACK's own count of frames has stood still."""

@@ -14,8 +14,10 @@ from typing import Final, Protocol
 
 from agent.bell import TurnBell
 from agent.doors import Clock
+from agent.mixdown.messages import fade_in_request
 from agent.mount_admin import MountAdmin
 from agent.source.steer import renew, report, revoke
+from agent.steering import ask
 from sessiond.core.election import (
     Event,
     Leadership,
@@ -31,6 +33,7 @@ from sessiond.core.seats import back_after, hidden_wanted, in_the_way, to_rescue
 from sessiond.core.sourcing import Seat, SeatReport, SourceReport, SourceState
 from sessiond.core.spec import MountSpec, StandbyMode
 from sessiond.core.stamped import StampedSpec
+from sessiond.core.wires import MIXDOWN
 from sessiond.errors import SessiondError
 from sessiond.units import HostName, MountPath, ProcName, Seconds, Term
 
@@ -40,6 +43,9 @@ COMING_UP: Final = Seconds(0.1)
 ON_AIR: Final = Seconds(1.0)
 # Nothing to renew, and every source is known to wait; the elector rings when it must.
 OFF_AIR: Final = Seconds(5.0)
+# How long a mount has been fed when the filler's listeners are called once more: a
+# station that moves a thousand may not answer the first time.
+CALLED_AGAIN: Final = (Seconds(4.0), Seconds(10.0))
 # What a station is asked to do with mounts must not keep a lease waiting.
 ADMIN_LIMIT: Final = Seconds(2.0)
 
@@ -102,6 +108,9 @@ class OnAir:
         self._grants: dict[tuple[ProcName, Seat], int] = {}
         self._live_since: dict[ProcName, Seconds] = {}
         self._has_listeners: set[ProcName] = set()
+        self._called: dict[ProcName, int] = {}
+        self._off_air: set[ProcName] = set()
+        self._began: set[ProcName] = set()
         self._rescued: dict[ProcName, str | None] = {}
         self._ended: dict[ProcName, str] = {}
         self._revoked: set[tuple[ProcName, Seat]] = set()
@@ -237,6 +246,7 @@ class OnAir:
     def _unsettle(self, name: ProcName) -> None:
         self._live_since.pop(name, None)
         self._has_listeners.discard(name)
+        self._called.pop(name, None)
 
     async def _steer_hidden(
         self, mount: MountSpec, lead: Leadership, doc: StampedSpec
@@ -292,12 +302,9 @@ class OnAir:
         name = source_name(mount)
         report = self.reports[name]
         if report.primary.state is SourceState.LIVE:
-            if doc.spec.broadcast.standby is StandbyMode.HOT:
-                return self._settle_in(name, doc, mount)
-            # Without hidden mounts there is nobody to wait for.
-            self._unsettle(name)
-            return []
+            return self._settle_in(name, doc, mount)
         self._unsettle(name)
+        self._off_air.add(name)
         seen = self._witnessed(mount.path)
         rescued = name in self._rescued and self._rescued[name] == seen.stream_start
         if to_rescue(lead, report, seen) and not rescued:
@@ -323,19 +330,45 @@ class OnAir:
     def _settle_in(
         self, name: ProcName, doc: StampedSpec, mount: MountSpec
     ) -> list[Coroutine[None, None, None]]:
-        """Return what joins a mount's two seats, and later brings its listeners back.
+        """Return what joins a mount's seats, and later brings its listeners to it.
 
         Before the mount has a page to play they are better off where they are.
         """
         now = self._clock.now()
+        hidden = self.reports[name].hidden
+        is_hot = doc.spec.broadcast.standby is StandbyMode.HOT
         if name not in self._live_since:
             self._live_since[name] = now
-            return [self._admin.join_seats(doc, mount)]
-        waits = now - self._live_since[name] < back_after(self.reports[name].hidden)
-        if waits or name in self._has_listeners:
+            joins = [self._admin.join_seats(doc, mount)] if is_hot else []
+            return [*joins, *self._fade_in(name, mount, hidden)]
+        live_for = now - self._live_since[name]
+        called = self._called.get(name, 0)
+        due = (back_after(hidden), *CALLED_AGAIN)
+        if called == len(due) or live_for < due[called]:
             return []
+        self._called[name] = called + 1
         self._has_listeners.add(name)
-        return [self._admin.bring_back(doc, mount)]
+        backs = [self._admin.bring_back(doc, mount)] if is_hot and not called else []
+        return [self._admin.call_in(doc, mount), *backs]
+
+    def _fade_in(
+        self, name: ProcName, mount: MountSpec, hidden: SeatReport
+    ) -> list[Coroutine[None, None, None]]:
+        """Return what lets a mount that comes on the air begin softly, once.
+
+        Whoever takes over from another host, or finds its own mount again, goes on
+        where the listeners are.
+        """
+        begins = name in self._off_air and name not in self._began
+        self._began.add(name)
+        if not begins or hidden.state is SourceState.LIVE:
+            return []
+        return [self._soften(mount)]
+
+    async def _soften(self, mount: MountSpec) -> None:
+        socket = self._run_folder / f"{MIXDOWN}.sock"
+        with suppress(SessiondError):
+            await ask(socket, fade_in_request(mount.file_name), within=ADMIN_LIMIT)
 
     async def _ask(self, asks: list[Coroutine[None, None, None]]) -> None:
         """Ask the station all of this at once, within the limit."""

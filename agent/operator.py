@@ -23,6 +23,7 @@ from sessiond.core.joining import join_mark
 from sessiond.core.settle import amended, external_station, first_document
 from sessiond.core.spec import HostRef, IcecastServer, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets, Stamp, StampedSpec, Station
+from sessiond.core.titles import with_title
 from sessiond.errors import Refused, Unavailable
 from sessiond.units import (
     Address,
@@ -211,8 +212,13 @@ class Operator:
             return station, replace(passwords, station=station)
         require_station(self._host)
         made = {m.path: passwords.mounts.get(m.path, _password()) for m in spec.mounts}
-        address = self._host.config.advertise
-        station = Station(address=address, port=_free_port(), host=self._host.name)
+        kept = self._host.config.station
+        station = Station(
+            address=self._host.config.advertise,
+            # A station's own Icecast holds its port already.
+            port=kept.port if kept else _free_port(),
+            host=self._host.name,
+        )
         own = replace(_own_words(), mounts=made, join=passwords.join, station=station)
         return station, own
 
@@ -331,6 +337,17 @@ class Operator:
         return await membership.elector.stamp(
             replace(running, spec=spec), based_on=running.stamp
         )
+
+    async def title(self, session: SessionName, mount: MountPath, title: str) -> Stamp:
+        """As `AgentApi.title`."""
+        membership = self._now.in_session(session)
+        running = self._now.running(membership)
+        if not self._now.may_stamp(membership):
+            return await self._now.pass_on(
+                membership, lambda agent: agent.title(session, mount, title)
+            )
+        document = with_title(running, mount, title)
+        return await membership.elector.stamp(document, based_on=running.stamp)
 
     async def handover(self, session: SessionName, to: HostName | None) -> HostName:
         """As `AgentApi.handover`."""

@@ -6,6 +6,7 @@ A status is pulled: whoever is asked asks the members, so that heartbeats stay s
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from agent.adapters.icecast import IcecastDoor
@@ -15,9 +16,17 @@ from agent.membership import Membership
 from sessiond.core.argv import link_client
 from sessiond.core.conditions import Condition
 from sessiond.core.election import Liveness
-from sessiond.core.judge_paths import is_stalled, link_conditions, mount_conditions
+from sessiond.core.hearing import MountSound
+from sessiond.core.judge_hearing import hearing_conditions
+from sessiond.core.judge_paths import (
+    is_stalled,
+    link_conditions,
+    mount_conditions,
+    title_conditions,
+)
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.mixmatrix import MixReport
+from sessiond.core.observed import Observed
 from sessiond.core.onair import MountSeen
 from sessiond.core.overview import overview
 from sessiond.core.plan import on_air, source_name
@@ -35,6 +44,7 @@ from sessiond.core.status import (
     ProcStatus,
     SessionStatus,
     StripLevel,
+    TitleShown,
 )
 from sessiond.errors import SessiondError, Unavailable
 from sessiond.units import Frames, Hertz, HostName, ProcName, Seconds
@@ -97,7 +107,9 @@ class Publisher:
             links=self._links(doc) if doc and not doc.stopped else (),
             mounts=self._mounts(doc) if doc and on_air(host.view()) else (),
             strips=_strips(host.observed.mix),
+            sounds=_sounds(host.observed),
             conditions=host.conditions,
+            titles=self._titles() if doc and not doc.stopped else (),
         )
 
     async def status(self) -> SessionStatus:
@@ -247,6 +259,13 @@ class Publisher:
         offset = self._host.peer_offsets.get(peer)
         return round(2000 * offset[1], 2) if offset and timed else None
 
+    def _titles(self) -> tuple[TitleShown, ...]:
+        wrong = title_conditions(self._host.titles, self._host.clock.now())
+        return tuple(
+            TitleShown(path=path, title=heard.title, conditions=wrong.get(path, ()))
+            for path, heard in self._host.titles.items()
+        )
+
     def _mounts(self, doc: StampedSpec) -> tuple[MountEnd, ...]:
         wrong = mount_conditions(self._host.view(), self._host.observed)
         return tuple(
@@ -263,6 +282,7 @@ class Publisher:
             path=mount.path,
             state=_mount_state(report),
             peak_db=level.peak_db if level else None,
+            title=report.primary.title if report else "",
             conditions=wrong,
         )
 
@@ -280,6 +300,13 @@ def _mount_state(report: SourceReport | None) -> MountState:
     if state is MountState.LIVE and is_stalled(report.primary):
         return MountState.STALLED
     return state
+
+
+def _sounds(observed: Observed) -> tuple[MountSound, ...]:
+    wrong = hearing_conditions(observed)
+    return tuple(
+        replace(sound, conditions=wrong[sound.path]) for sound in observed.sounds or ()
+    )
 
 
 def _strips(mix: MixReport | None) -> tuple[StripLevel, ...]:

@@ -6,6 +6,7 @@ here. A failed effect is seen by the next turn; nothing is remembered of it othe
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGHUP
 from typing import Final, assert_never
@@ -29,9 +30,10 @@ from sessiond.core.changes import (
     OrderSource,
     changes,
 )
+from sessiond.core.encodercare import cared_for, unheard
 from sessiond.core.judge import Circumstances, judge
 from sessiond.core.lifecycle import forgiven
-from sessiond.core.plan import plan_host
+from sessiond.core.plan import on_air, plan_host
 from sessiond.core.proc import ProcPlan, Program
 from sessiond.core.procsight import Forget, Signal, Spawn, SpawnFailed
 from sessiond.core.procstates import Lifecycle, named
@@ -109,6 +111,7 @@ class Reconciler:
         self._links.look(now)
         view = host.view()
         self._forgive(view)
+        view = self._care_for_encoders(view, now)
         host.plan = plan_host(view)
         decision = changes(
             host.plan, host.observed, host.lifecycles, host.setup.audio, now
@@ -116,6 +119,8 @@ class Reconciler:
         self._log_states(decision.lifecycles)
         host.lifecycles = decision.lifecycles
         self._forget_strangers()
+        # First, so that the filler finds what it reads.
+        self._reload_station()
         for effect in decision.effects:
             await self._perform_within(effect)
             # Starts in a row take a tenth of a second; the election waits for none.
@@ -125,7 +130,6 @@ class Reconciler:
         host.settled = not decision.effects
         if decision.effects:
             _log.info("turn.changed", did=[_told(e) for e in decision.effects])
-        self._reload_station()
         host.conditions = judge(
             view, host.plan, host.observed, host.lifecycles, self._around(now), now
         )
@@ -162,6 +166,19 @@ class Reconciler:
         if at != self._forgiven_at:
             self._forgiven_at = at
             self._host.lifecycles = forgiven(self._host.lifecycles)
+
+    def _care_for_encoders(self, view: SessionView, now: Seconds) -> SessionView:
+        """Return the view with encoders to be started anew that nobody hears."""
+        host, doc = self._host, view.running
+        fed = doc.spec.mounts if doc and on_air(view) else ()
+        before = host.encoder_care
+        host.encoder_care = cared_for(
+            before, [m.path for m in fed], unheard(view), host.observed.mix, now
+        )
+        if host.encoder_care.generations == before.generations:
+            return view
+        _log.warning("encoder.unheard", again=dict(host.encoder_care.generations))
+        return replace(view, encoders=host.encoder_care.generations)
 
     def _forget_old_passwords(self) -> None:
         """Have a source ordered anew whose password was changed since its order."""
@@ -254,6 +271,7 @@ class Reconciler:
             shut_out_by=self._shut_out_by(),
             clock_reason=self._host.clock_verdict.reason,
             codecs_missing=self._host.codecs_missing,
+            titles=self._host.titles,
         )
 
     def _note_jack(self, now: Seconds) -> None:

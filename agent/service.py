@@ -132,6 +132,10 @@ class Service:
         """As `AgentApi.gain`."""
         return await self._operator.gain(session, mount, host, gain_db)
 
+    async def title(self, session: SessionName, mount: MountPath, title: str) -> Stamp:
+        """As `AgentApi.title`."""
+        return await self._operator.title(session, mount, title)
+
     async def mute(
         self, host: HostName | None, *, muted: bool, by_owner: bool = False
     ) -> None:

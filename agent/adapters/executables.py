@@ -26,8 +26,10 @@ PACKAGES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The Debian package of each program that a session can need."""
 
-# Ties a source's FFmpeg to it; part of every Debian.
-_ALSO: Final[Mapping[str, str]] = MappingProxyType({"setpriv": "util-linux"})
+# What ties a source's FFmpeg to it, part of every Debian; and what only stations need.
+_ALSO: Final[Mapping[str, str]] = MappingProxyType(
+    {"setpriv": "util-linux", "liquidsoap": "liquidsoap"}
+)
 
 
 class Executables:

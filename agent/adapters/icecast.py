@@ -404,7 +404,7 @@ def _mount(source: Mapping[str, object]) -> MountSeen | None:
         description=str(source.get("server_description", "")),
         stream_start=start,
         bitrate_kbps=Kbps(bitrate) if bitrate else None,
-        title=str(source.get("title", "")),
+        title=_title(source),
     )
 
 
@@ -413,3 +413,9 @@ def _number(value: object) -> int:
         return int(str(value))
     except ValueError:
         return 0
+
+
+def _title(source: Mapping[str, object]) -> str:
+    """Return what Icecast's own page shows: it reads a Vorbis stream's comments."""
+    parts = (str(source.get(key, "")) for key in ("artist", "title"))
+    return " - ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""This host's own listener on a mount: whether bytes move, and since when.
+"""This host's own listener on a mount: whether bytes move, since when, and the title.
 
 It decodes nothing and keeps nothing: bytes are counted and dropped.
 """
@@ -12,6 +12,7 @@ from typing import Final
 from agent.doors import Clock
 from sessiond.core.onair import Listening, ListenState
 from sessiond.core.stamped import Station
+from sessiond.core.streamtitles import TitleReader, title_reader
 from sessiond.units import MountPath, Seconds
 
 # A station answers a listener at once or with its next page, seldom after a second.
@@ -30,7 +31,7 @@ class MountListener:
         station: Where Icecast answers.
         path: The mount.
         clock: This host's monotonic clock.
-        changed: Called when the state of the listener changed, not for bytes.
+        changed: Called when the listener's state or title changed, not for bytes.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class MountListener:
         self._first_at: Seconds | None = None
         self._moved_at: Seconds | None = None
         self._bytes = 0
+        self._titles: TitleReader | None = None
 
     @property
     def listening(self) -> Listening:
@@ -62,6 +64,7 @@ class MountListener:
             first_at=self._first_at,
             moved_at=self._moved_at,
             bytes_heard=self._bytes,
+            title=self._titles.title if self._titles else "",
         )
 
     def ask_again(self) -> None:
@@ -83,7 +86,7 @@ class MountListener:
     async def _listen(self) -> ListenState:
         """Listen to the connection's end; returns what became of it."""
         self._first_at = self._moved_at = None
-        self._bytes = 0
+        self._bytes, self._titles = 0, None
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
                 reader, self._writer = await self._connect()
@@ -108,7 +111,7 @@ class MountListener:
         )
         request = (
             f"GET {self._path} HTTP/1.0\r\nHost: {station.address}:{station.port}\r\n"
-            "User-Agent: sessiond\r\nIcy-MetaData: 0\r\n\r\n"
+            "User-Agent: sessiond\r\nIcy-MetaData: 1\r\n\r\n"
         )
         writer.write(request.encode())
         return reader, writer
@@ -118,14 +121,26 @@ class MountListener:
         head = await reader.readuntil(b"\r\n\r\n")
         if head.split(maxsplit=2)[1:2] != [b"200"]:
             return ListenState.ABSENT
+        self._titles = title_reader(_headers(head))
         self._become(ListenState.OPEN)
         while chunk := await reader.read(_CHUNK_BYTES):
             self._moved_at = self._clock.now()
             self._first_at = self._first_at or self._moved_at
             self._bytes += len(chunk)
+            before = self._titles.title
+            self._titles.feed(chunk)
+            if self._titles.title != before:
+                self._changed()
         return ListenState.CLOSED
 
     def _become(self, state: ListenState) -> None:
         if state is not self._state:
             self._state, self._since = state, self._clock.now()
             self._changed()
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    """Return an answer's headers, names in lower case."""
+    lines = head.decode("latin-1").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}

@@ -326,7 +326,14 @@ def _start(plan: ProcPlan, executable: str, log: int | None) -> int:
             stderr=output,
             start_new_session=True,
             env={**os.environ, **dict(plan.env)},
+            user=plan.user or None,
+            group=plan.user or None,
+            extra_groups=[] if plan.user else None,
         )
+    except KeyError as e:
+        raise Broken(
+            f"there is no user {plan.user} here", f"install {plan.argv[0]} again"
+        ) from e
     except OSError as e:
         if e.errno in _ROOM:
             raise _no_room(plan.name, e) from e

@@ -17,8 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from agent.mixdown.messages import order_from_json, report_to_json
+from agent.mixdown.messages import bus_from_json, order_from_json, report_to_json
 from agent.steering import Json, SteeringServer
+from sessiond.core.levelhistory import history_document
 from sessiond.errors import Broken, Refused, SessiondError, Unavailable
 
 if TYPE_CHECKING:
@@ -102,11 +103,16 @@ def _answer(mixdown: "MixDown", request: Mapping[str, Json]) -> Mapping[str, Jso
             return {"accepted": True}
         case {"report": True, **rest} if not rest:
             return report_to_json(mixdown.report())
+        case {"fade_in": bus, **rest} if not rest:
+            mixdown.fade_in(bus_from_json(bus))
+            return {"accepted": True}
+        case {"history": True, **rest} if not rest:
+            return history_document(mixdown.history())  # type: ignore[return-value]
         case {"forget": True, **rest} if not rest:
             mixdown.forget()
             return {"accepted": True}
         case _:
-            raise Refused("a request is an order, a report or a forget")
+            raise Refused("a request is an order, a fade-in, a report or a forget")
 
 
 async def _serve(name: str, server: str | None, socket: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from sessiond.core.levelhistory import LevelHistory, Slot
 from sessiond.core.mixmatrix import (
+    FADE,
     SIDES,
     MixLevels,
     MixOrder,
@@ -25,7 +27,9 @@ Indices = npt.NDArray[np.intp]
 
 # Levels are over the last five tenths of a second: a look twice a second misses no
 # peak, and the eye can follow it.
-_SLOTS: Final = 5
+_SHOWN: Final = 5
+# An ear asks once a second; twice that, and somewhat more, bridges a late one.
+_SLOTS: Final = 30
 _SLOT: Final = Seconds(0.1)
 
 # A mean square beyond which samples are no sound: +60 dB over full scale.
@@ -43,6 +47,7 @@ class Bank:
         rate_hz: JACK's.
         frames: JACK's period; `x` and `y` have exactly so many columns.
         before: The bank that this one will take over from; None starts at silence.
+        fade: How long gains take on their way from there.
 
     Attributes:
         x: The strips' samples; filled from outside.
@@ -52,10 +57,16 @@ class Bank:
         powers: The last sums of squares, likewise.
         counted: How many frames each column of `peaks` and `powers` is over.
         slot: The column that is being filled.
+        filled: How many have been, in this bank's and its predecessors' time.
     """
 
     def __init__(
-        self, order: MixOrder, rate_hz: Hertz, frames: Frames, before: "Bank | None"
+        self,
+        order: MixOrder,
+        rate_hz: Hertz,
+        frames: Frames,
+        before: "Bank | None",
+        fade: Seconds = FADE,
     ) -> None:
         self.order = order
         self.rate_hz = rate_hz
@@ -74,7 +85,7 @@ class Bank:
         self._now = self.gains[:-1].reshape(outs, ins)
         self._goal = _goal(order)
         self._step = _zeros(outs, ins)
-        self._fade = fade_periods(rate_hz, frames)
+        self._fade = fade_periods(rate_hz, frames, fade)
         self._share = np.float32(1.0 / self._fade)
         self._left = 0
 
@@ -86,7 +97,7 @@ class Bank:
         self._slots = tuple(
             (self.peaks[:-1, n], self.powers[:-1, n]) for n in range(_SLOTS)
         )
-        self.slot = 0
+        self.slot = self.filled = 0
         self._absurd = _ABSURD * frames
         self._slot_frames = int(_SLOT * rate_hz)
 
@@ -106,6 +117,7 @@ class Bank:
         )
         self.counted[:] = before.counted
         self.slot = before.slot
+        self.filled = before.filled
         np.subtract(self._goal, self._now, out=self._step)
         np.multiply(self._step, self._share, out=self._step)
         self._left = self._fade
@@ -157,6 +169,7 @@ class Bank:
         self.counted[self.slot] += self.frames
         if self.counted[self.slot] >= self._slot_frames:
             self.slot = (self.slot + 1) % _SLOTS
+            self.filled += 1
             self.counted[self.slot] = 0
             for column in self._slots[self.slot]:
                 column.fill(0.0)
@@ -166,9 +179,10 @@ class Bank:
 
         JACK's thread may write meanwhile: a level may then miss this period's share.
         """
-        peaks = self.peaks[:-1].max(axis=1, initial=0.0)
-        frames = max(sum(self.counted), 1)
-        means = self.powers[:-1].sum(axis=1) / frames
+        shown = [(self.slot - back) % _SLOTS for back in range(_SHOWN)]
+        peaks = self.peaks[:-1, shown].max(axis=1, initial=0.0)
+        frames = max(sum(self.counted[slot] for slot in shown), 1)
+        means = self.powers[:-1, shown].sum(axis=1) / frames
         measured = tuple(
             MixLevels(
                 peak_db=decibels(float(peaks[row : row + SIDES].max())),
@@ -178,6 +192,27 @@ class Bank:
         )
         strips = len(self.order.strips)
         return measured[:strips], measured[strips:]
+
+    def history(self) -> LevelHistory:
+        """Return how loud the buses were, slot by slot; for the control thread."""
+        # Not the one that JACK's thread may begin to fill meanwhile.
+        told = [
+            (self.slot - back) % _SLOTS
+            for back in range(1, min(self.filled, _SLOTS - 2) + 1)
+        ]
+        first = SIDES * len(self.order.strips)
+        return LevelHistory(
+            buses=self.order.buses,
+            rate_hz=self.rate_hz,
+            since=Frames(self.counted[self.slot]),
+            slots=tuple(self._told(slot, first) for slot in told),
+        )
+
+    def _told(self, slot: int, first: int) -> Slot:
+        frames = max(self.counted[slot], 1)
+        powers = self.powers[first:-1, slot].reshape(-1, SIDES).mean(axis=1) / frames
+        levels = tuple(decibels(float(power) ** 0.5) for power in powers)
+        return Slot(frames=Frames(frames), rms_db=levels)
 
 
 def _zeros(rows: int, columns: int) -> Floats:

@@ -26,9 +26,18 @@ import jack
 
 from agent.mixdown.bank import Bank
 from agent.mixdown.times import CallbackTimes
-from sessiond.core.mixmatrix import MixOrder, MixReport, next_order, port_names
+from sessiond.core.levelhistory import LevelHistory
+from sessiond.core.mixmatrix import (
+    FADE,
+    FADE_IN,
+    MixOrder,
+    MixReport,
+    hushed,
+    next_order,
+    port_names,
+)
 from sessiond.errors import Unavailable
-from sessiond.units import Frames, Hertz
+from sessiond.units import Frames, Hertz, Seconds
 
 # A sample in JACK is a float.
 _SAMPLE_BYTES: Final = 4
@@ -94,6 +103,7 @@ class MixDown:
         self._rate = Hertz(self._client.samplerate)
         self._period = Frames(self._client.blocksize)
         self._wanted = MixOrder()
+        self._hushed: set[str] = set()
         self._stage = self._build(self._wanted, before=None)
         self._pending: Stage | None = None
         self._times, self._xruns = CallbackTimes(), 0
@@ -142,6 +152,7 @@ class MixDown:
         """The newest order is in force and nothing fades."""
         return (
             self._pending is None
+            and not self._hushed
             and self._stage.bank.settled
             and self._stage.bank.order == self._wanted
             and self._stage.bank.frames == self._period
@@ -169,14 +180,23 @@ class MixDown:
         self._wanted = order
         self._ring()
 
+    def fade_in(self, bus: str) -> None:
+        """Silence a bus, and let it rise from there within `FADE_IN`."""
+        self._hushed.add(bus)
+        self._ring()
+
     def turn(self) -> None:
         """Do the next thing on the way to the newest order; the control thread's."""
         if self._pending is not None:
             return
         bank = self._stage.bank
-        following = next_order(bank.order, self._wanted, settled=bank.settled)
+        wanted = hushed(self._wanted, self._hushed)
+        following = next_order(bank.order, wanted, settled=bank.settled)
         if following != bank.order or bank.frames != self._period:
             self._pending = self._build(following, before=bank)
+        elif self._hushed and bank.settled:
+            self._hushed.clear()
+            self._pending = self._build(self._wanted, before=bank, within=FADE_IN)
         else:
             keep = {*_ports_of(bank.order.strips), *_ports_of(bank.order.buses)}
             keep |= {*_ports_of(self._wanted.strips), *_ports_of(self._wanted.buses)}
@@ -200,12 +220,18 @@ class MixDown:
             callback_max_us=self._times.max_us,
         )
 
+    def history(self) -> LevelHistory:
+        """Return how loud the buses were in the last seconds."""
+        return self._stage.bank.history()
+
     def forget(self) -> None:
         """Count callbacks and xruns anew."""
         self._times, self._xruns = CallbackTimes(), 0
 
-    def _build(self, order: MixOrder, before: Bank | None) -> Stage:
-        bank = Bank(order, self._rate, self._period, before)
+    def _build(
+        self, order: MixOrder, before: Bank | None, within: Seconds = FADE
+    ) -> Stage:
+        bank = Bank(order, self._rate, self._period, before, within)
         return Stage(
             bank=bank,
             ins=self._pointers(order.strips),

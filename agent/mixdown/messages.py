@@ -30,8 +30,25 @@ _NAMES_MAX: Final = 256
 REPORT: Final[Mapping[str, Json]] = {"report": True}
 """The request that `report_from_json` reads the answer of."""
 
+HISTORY: Final[Mapping[str, Json]] = {"history": True}
+"""The request that `sessiond.core.levelhistory.parse_history` reads the answer of."""
+
 FORGET: Final[Mapping[str, Json]] = {"forget": True}
 """The request that starts xruns and callback times anew."""
+
+
+def fade_in_request(bus: str) -> dict[str, Json]:
+    """Return the request that has a bus begin in silence and rise slowly."""
+    return {"fade_in": bus}
+
+
+def bus_from_json(value: Json) -> str:
+    """Read the bus that `fade_in_request` names.
+
+    Raises:
+        Refused: It is no name of a bus.
+    """
+    return _name(_BUS, "bus", value)
 
 
 def order_request(order: MixOrder) -> dict[str, Json]:

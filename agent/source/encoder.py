@@ -87,6 +87,7 @@ class Encoder:
         self._restarted = restarted
         self._now = now
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._pidfd: int | None = None
         self.pid = 0
         self.restarts = 0
         self.encoded_bytes = 0
@@ -95,6 +96,10 @@ class Encoder:
     def said(self) -> str:
         """FFmpeg's last words, as one line."""
         return " · ".join(self._tail)
+
+    def renew(self) -> None:
+        """End the present FFmpeg at once, so that another takes its place."""
+        _signal(self._pidfd, signal.SIGKILL)
 
     async def run(self) -> None:
         """Keep FFmpeg running; ends it when cancelled.
@@ -125,7 +130,7 @@ class Encoder:
         self._tail.clear()
         self.encoded_bytes = 0
         child = await self._start()
-        pidfd = _pidfd(child.pid)
+        self._pidfd = pidfd = _pidfd(child.pid)
         self.pid = child.pid
         try:
             async with asyncio.TaskGroup() as group:
@@ -133,6 +138,7 @@ class Encoder:
                 group.create_task(self._listen(child))
             return await child.wait()
         finally:
+            self._pidfd = None
             await _end(child, pidfd)
             if pidfd is not None:
                 os.close(pidfd)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from agent.source.announcer import Announcer
 from agent.source.framing import framing_for
 from agent.source.put import MountInUse, PasswordDenied, Put, open_put
 from sessiond.core.put_head import request_head
@@ -60,7 +61,8 @@ class Feed:
         self.seat = seat
         self._password = password
         self._now = now
-        self._framing = framing_for(order.codec)
+        self._framing = framing_for(order.codec, order.title)
+        self._announcer = self._new_announcer()
         self._bell = asyncio.Event()
         self._waiting = bytearray()
         self._opened = False
@@ -80,6 +82,12 @@ class Feed:
         self._lease = lease
         self._bell.set()
 
+    def entitle(self, order: SourceOrder) -> None:
+        """Take an order that differs from the one before in its title alone."""
+        self._order = order
+        self._framing.entitle(order.title)
+        self._announcer.want(order)
+
     def encode(self, chunk: bytes) -> None:
         """Take a chunk of the encoder's; dropped while no PUT is open."""
         units = self._framing.feed(chunk)
@@ -88,13 +96,13 @@ class Feed:
             for unit in units:
                 self._joined = self._joined or unit.opens
                 if self._joined:
-                    self._waiting += unit.payload
+                    self._waiting += self._framing.written(unit)
         if units:
             self._bell.set()
 
     def begin_chain(self) -> None:
         """Go on with another encoder's output: a new chain on the same PUT."""
-        self._framing = framing_for(self._order.codec)
+        self._framing = framing_for(self._order.codec, self._order.title)
         self._encoding = False
 
     def report(self) -> SeatReport:
@@ -109,7 +117,16 @@ class Feed:
             role=lease.role if lease else None,
             bytes_sent=self._bytes_sent,
             moved_ago=None if moved_at is None else Seconds(self._now() - moved_at),
+            title=self._title(),
+            title_refused=self._announcer.refused,
         )
+
+    def _title(self) -> str:
+        """Return what the present PUT was given; empty without one."""
+        if not self._opened:
+            return ""
+        told = self._framing.title if self._framing.retitles else self._announcer.shown
+        return told or ""
 
     async def run(self) -> None:
         """Feed the mount whenever that is permitted; ends the PUT when cancelled."""
@@ -157,14 +174,18 @@ class Feed:
     async def _hold(self, put: Put) -> None:
         """Feed an accepted PUT until it is over, then end it."""
         self._waiting = bytearray(self._framing.opening())
+        self._announcer = self._new_announcer()
         self._bytes_sent, self._moved_at = 0, None
         self._opened, self._joined, self._gone = True, False, ""
         self._become(SourceState.LIVE)
         try:
             async with asyncio.TaskGroup() as group:
-                watch = group.create_task(self._watch(put))
+                beside = [group.create_task(self._watch(put))]
+                if not self._framing.retitles:
+                    beside.append(group.create_task(self._announcer.run()))
                 await self._pump(put)
-                watch.cancel()
+                for each in beside:
+                    each.cancel()
         finally:
             self._opened = False
             self._waiting.clear()
@@ -172,6 +193,13 @@ class Feed:
                 # Cancelled: FFmpeg may take two seconds more, the mount is free now.
                 self._become(SourceState.WAITING, "the source ends it")
             await put.close()
+
+    def _new_announcer(self) -> Announcer:
+        """Return one for a new PUT, which begins with what its headers say."""
+        begun = None if self._framing.title is None else self._order.title
+        made = Announcer(self.seat, self._password, shown=begun)
+        made.want(self._order)
+        return made
 
     async def _watch(self, put: Put) -> None:
         self._gone = await put.ended()

@@ -1,4 +1,4 @@
-"""Cutting an encoder's output where a connection may begin.
+"""Cutting an encoder's output where a connection may begin, and giving it titles.
 
 A listener's decoder needs the codec's headers first. In Ogg they are the first
 pages: kept here, so that a PUT opened in mid-stream starts with them and goes on with
@@ -9,21 +9,13 @@ No I/O here. Source: RFC 3533 (Ogg), RFC 7845 section 5.1 (OpusHead).
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from agent.source.chain import Chain, can_end
+from sessiond.core.oggpages import OggPages, begins_chain, begins_packet, granule
 from sessiond.core.spec import Codec
 
-_CAPTURE: Final = b"OggS"
-_FIXED: Final = 27
-_CONTINUED: Final = 0x01
-_BEGINS: Final = 0x02
-
-# Where in a page's fixed part these stand (RFC 3533, section 6).
-_FLAGS_AT: Final = 5
-_GRANULE_AT: Final = slice(6, 14)
-_CRC_AT: Final = slice(22, 26)
-_SEGMENTS_AT: Final = 26
-
-# Where in an OpusHead packet its pre-skip stands (RFC 7845, section 5.1).
-_PRE_SKIP_AT: Final = slice(10, 12)
+# A Vorbis decoder gives nothing for a chain's first packet, so a new chain would be a
+# hole in the music; Icecast itself changes the title of Vorbis, and of MP3.
+_RECHAINED: Final = frozenset({Codec.OPUS, Codec.FLAC})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +23,7 @@ class Unit:
     """Bytes that go out together or not at all.
 
     Attributes:
-        opens: Whether a connection may begin with it (after the headers).
+        opens: Whether a connection may begin with it.
     """
 
     payload: bytes
@@ -39,7 +31,21 @@ class Unit:
 
 
 class Framing(Protocol):
-    """Cuts one encoder's output, chain after chain."""
+    """Cuts one encoder's output, and writes it for one connection."""
+
+    @property
+    def title(self) -> str | None:
+        """The title in what is sent; None where the format has no place for one."""
+        ...
+
+    @property
+    def retitles(self) -> bool:
+        """Whether `entitle` also changes a connection under way."""
+        ...
+
+    def entitle(self, title: str) -> None:
+        """Take the title that listeners are to see; empty for none."""
+        ...
 
     def feed(self, chunk: bytes) -> list[Unit]:
         """Return the units that `chunk` completed; any of them may be empty."""
@@ -49,14 +55,26 @@ class Framing(Protocol):
         """Return what a connection that opens now must send first; may be empty."""
         ...
 
+    def written(self, unit: Unit) -> bytes:
+        """Return what the present connection sends for a unit."""
+        ...
 
-def framing_for(codec: Codec) -> Framing:
+
+def framing_for(codec: Codec, title: str = "") -> Framing:
     """Return the framing of a mount with this codec."""
-    return RawFraming() if codec is Codec.MP3 else OggFraming()
+    if codec is Codec.MP3:
+        return RawFraming()
+    return OggFraming(title, retitles=codec in _RECHAINED)
 
 
 class RawFraming:
     """Any byte is as good as any other."""
+
+    title: Final = None
+    retitles: Final = False
+
+    def entitle(self, title: str) -> None:
+        """Do nothing: a title has no place between frames."""
 
     def feed(self, chunk: bytes) -> list[Unit]:
         """Return the chunk itself."""
@@ -66,86 +84,80 @@ class RawFraming:
         """Return nothing."""
         return b""
 
+    def written(self, unit: Unit) -> bytes:
+        """Return the unit as it is."""
+        return unit.payload
+
 
 class OggFraming:
-    """Whole Ogg pages; the header pages of the present chain are kept."""
+    """Whole Ogg pages, sent as chains of our own.
 
-    def __init__(self) -> None:
-        self._rest = b""
+    The encoder's header pages are kept; each chain begins with what is made of them.
+
+    Args:
+        title: What the first chain is called.
+        retitles: Whether a new title may be a new chain.
+    """
+
+    def __init__(self, title: str = "", *, retitles: bool = True) -> None:
+        self._wanted = title
+        self._pages = OggPages()
         self._headers: list[bytes] = []
-        self._in_headers = False
+        self._in_headers = True
+        self._position = 0
+        self._chain = Chain()
+        self._begun = False
+        self.retitles = retitles
+
+    @property
+    def title(self) -> str | None:
+        """The title in the headers that were sent last."""
+        return self._chain.title
+
+    def entitle(self, title: str) -> None:
+        """Take the title; it is in whatever chain begins next."""
+        self._wanted = title
 
     def feed(self, chunk: bytes) -> list[Unit]:
-        """Return the pages that `chunk` completed; bytes between pages are dropped."""
-        self._rest += chunk
-        units = []
-        while (page := self._next_page()) is not None:
-            self._keep_header(page)
-            whole = not page[_FLAGS_AT] & _CONTINUED
-            units.append(Unit(payload=page, opens=whole))
-        return units
+        """Return the pages that `chunk` completed; a header's unit is empty."""
+        return [self._unit(page) for page in self._pages.feed(chunk)]
 
     def opening(self) -> bytes:
-        """Return the header pages; in mid-stream an Opus decoder skips no samples."""
-        if self._in_headers or not self._headers:
-            return b"".join(self._headers)
-        first, *others = self._headers
-        return b"".join([_without_pre_skip(first), *others])
+        """Return the header pages; while they are not complete they come later."""
+        if self._in_headers:
+            self._begun = False
+            return b""
+        return self._begin(position=self._position, goes_on=True)
 
-    def _keep_header(self, page: bytes) -> None:
-        if page[_FLAGS_AT] & _BEGINS:
-            self._headers, self._in_headers = [page], True
-            return
+    def written(self, unit: Unit) -> bytes:
+        """Return a page as part of the present chain, with the headers of a new one.
+
+        A new title has to wait for a page that ends with a packet.
+        """
+        page = unit.payload
+        if not page:
+            return b""
+        if not self._begun:
+            return self._begin(position=0, goes_on=False) + self._chain.page(page)
+        due = self.retitles and self._chain.title != self._wanted
+        if not due or not can_end(page):
+            return self._chain.page(page)
+        ended = self._chain.page(page, last=True)
+        return ended + self._begin(position=granule(page), goes_on=True)
+
+    def _begin(self, *, position: int, goes_on: bool) -> bytes:
+        self._begun = True
+        return self._chain.begin(
+            self._headers, self._wanted, position=position, goes_on=goes_on
+        )
+
+    def _unit(self, page: bytes) -> Unit:
+        if begins_chain(page):
+            self._headers, self._in_headers, self._begun = [], True, False
         # Headers end no sample: granule position 0, or −1 where no packet ends.
-        granule = int.from_bytes(page[_GRANULE_AT], "little", signed=True)
-        self._in_headers = self._in_headers and granule <= 0
+        self._in_headers = self._in_headers and granule(page) <= 0
         if self._in_headers:
             self._headers.append(page)
-
-    def _next_page(self) -> bytes | None:
-        start = self._rest.find(_CAPTURE)
-        if start < 0:
-            # The capture pattern itself may be cut in two.
-            self._rest = self._rest[-(len(_CAPTURE) - 1) :]
-            return None
-        self._rest = self._rest[start:]
-        if len(self._rest) < _FIXED:
-            return None
-        body_at = _FIXED + self._rest[_SEGMENTS_AT]
-        end = body_at + sum(self._rest[_FIXED:body_at])
-        if len(self._rest) < max(body_at, end):
-            return None
-        page, self._rest = self._rest[:end], self._rest[end:]
-        return page
-
-
-def _without_pre_skip(page: bytes) -> bytes:
-    """Return an OpusHead page with pre-skip 0; any other page as it is.
-
-    A decoder drops the pre-skip at the start of every chain. That is right for the
-    encoder's first samples and would be a hole in music that goes on.
-    """
-    body_at = _FIXED + page[_SEGMENTS_AT]
-    packet = bytearray(page[body_at:])
-    if not packet.startswith(b"OpusHead"):
-        return page
-    packet[_PRE_SKIP_AT] = b"\0\0"
-    changed = bytearray(page[:body_at]) + packet
-    changed[_CRC_AT] = b"\0\0\0\0"
-    changed[_CRC_AT] = _crc(bytes(changed)).to_bytes(4, "little")
-    return bytes(changed)
-
-
-# The generator polynomial of Ogg's checksum: not reflected, no final inversion.
-_POLYNOMIAL: Final = 0x04C11DB7
-
-
-def _crc(page: bytes) -> int:
-    """Return an Ogg page's checksum; one bit at a time is fast enough for a header."""
-    crc = 0
-    for byte in page:
-        crc ^= byte << 24
-        for _ in range(8):
-            crc = (crc << 1) ^ (_POLYNOMIAL if crc & 0x80000000 else 0)
-            crc &= 0xFFFFFFFF
-    return crc
+            return Unit(payload=b"")
+        self._position = max(granule(page), self._position)
+        return Unit(payload=page, opens=begins_packet(page))

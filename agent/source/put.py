@@ -108,7 +108,7 @@ async def open_put(order: SourceOrder, seat: Seat, head: bytes) -> Put:
     """
     try:
         async with asyncio.timeout(OPEN_SECONDS):
-            reader, writer = await _connect(order)
+            reader, writer = await connect(order)
             try:
                 return await _request(order, seat, head, reader, writer)
             except BaseException:
@@ -126,9 +126,14 @@ async def open_put(order: SourceOrder, seat: Seat, head: bytes) -> Put:
         raise Unavailable(f"{_where(order)} can't be reached: {e}.") from e
 
 
-async def _connect(
+async def connect(
     order: SourceOrder,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection to the station, on which a send is over when the kernel has it.
+
+    Raises:
+        OSError: Also for TLS that is not trusted.
+    """
     reader, writer = await asyncio.open_connection(
         order.address,
         order.port,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from agent.source.encoder import Encoder
@@ -136,9 +137,17 @@ class Source:
             self._bell.set()
 
     def _take_order(self, order: SourceOrder, password: str) -> None:
-        if (order, password) != (self._order, self._password):
-            self._order, self._password = order, password
-            self._bell.set()
+        before, known = self._order, self._password
+        self._order, self._password = order, password
+        if before is not None and _but_for_title(before) == _but_for_title(order):
+            # The encoder and both PUTs go on, unless a new encoder is asked for.
+            if order.encoder > before.encoder and self._encoder is not None:
+                self._encoder.renew()
+            for feed in self._feeds.values():
+                feed.entitle(order)
+            if password == known:
+                return
+        self._bell.set()
 
     def _take_lease(self, lease: Lease) -> None:
         before = self._leases.get(lease.seat)
@@ -167,3 +176,7 @@ class Source:
             # FFmpeg warns of this and that; its words matter where it gives no sound.
             encoder_said="" if encoder.encoded_bytes else encoder.said,
         )
+
+
+def _but_for_title(order: SourceOrder) -> SourceOrder:
+    return replace(order, title="", encoder=0)

@@ -6,18 +6,26 @@ import click
 
 from sessiond.cli.arguments import FILE, HOST, json_flag
 from sessiond.cli.document import as_text, doctor_document
-from sessiond.cli.files import read_secrets, read_spec, require_passwords
 from sessiond.cli.firewall import print_firewall
 from sessiond.cli.localchecks import agent_absent, local_findings
 from sessiond.cli.operator import Operator
 from sessiond.cli.plans import plan_lines, plans_document
 from sessiond.cli.render import findings_picture
 from sessiond.cli.screen import draw
-from sessiond.core.icecast_config import StationSettings, icecast_xml
+from sessiond.core.icecast_config import (
+    LISTENERS,
+    WEB_FOLDER,
+    StationSettings,
+    icecast_xml,
+)
 from sessiond.core.rehearsal import STATION_PORT, rehearse
+from sessiond.core.relaying import parse_origin
 from sessiond.core.spec import SessionSpec
+from sessiond.core.specfile import SpecFile
+from sessiond.core.stamped import Secrets
 from sessiond.core.status import Finding, Verdict
 from sessiond.errors import Broken, Refused, Unavailable
+from sessiond.sessionfiles import read_secrets, read_spec, require_passwords
 
 
 @click.command
@@ -67,24 +75,77 @@ def _sizes(spec: SessionSpec) -> str:
     metavar="PEM",
     help="Where the server has its certificate and key; needed for tls = true.",
 )
+@click.option(
+    "--page",
+    "page_folder",
+    metavar="FOLDER",
+    help="Where the server has the listener page, as page --icecast wrote it.",
+)
+@click.option(
+    "--relay-of",
+    "origin",
+    metavar="URL",
+    help="For a further server: it takes every mount from this one, once somebody"
+    " listens, and needs no password.",
+)
+@click.option(
+    "--hostname",
+    metavar="NAME",
+    help="What listeners call the server; default: as the session file does.",
+)
+@click.option(
+    "--listeners",
+    type=click.IntRange(min=1),
+    default=LISTENERS,
+    show_default=True,
+    metavar="N",
+    help="How many may listen at a time. Icecast needs that many open files and a few"
+    " more (ulimit -n).",
+)
 @click.pass_obj
 def icecast_config(
     operator: Operator,
     file: Path,
     certificate: str | None,
+    page_folder: str | None,
+    origin: str | None,
+    hostname: str | None,
+    listeners: int,
 ) -> None:
     """Print an icecast.xml for a session.
 
     It has the limits, passwords and standby mounts that the session needs. As it
-    holds the passwords, keep it to yourself.
+    holds the passwords, keep it to yourself. That of a relay holds none.
 
     \b
     Example:
       sessiond icecast-config friday-jam.toml > icecast.xml
       icecast2 -c icecast.xml
+      sessiond icecast-config friday-jam.toml --relay-of http://radio.local:8000
     """  # noqa: D301
     written = read_spec(file)
-    server = written.spec.icecast
+    relay_of = None if origin is None else parse_origin(origin)
+    server = None if relay_of else written.spec.icecast
+    if server is not None and server.tls and certificate is None:
+        raise Refused(
+            "The session file asks for TLS, but no certificate is given.",
+            "Give its place on the server with --certificate PEM.",
+        )
+    settings = StationSettings(
+        hostname=hostname or (server.host if server else "localhost"),
+        port=server.port if server else STATION_PORT,
+        tls_certificate=certificate,
+        web_folder=page_folder or WEB_FOLDER,
+        page=page_folder is not None,
+        listeners=listeners,
+        relay_of=relay_of,
+    )
+    secrets = Secrets() if relay_of else _sources_secrets(written, file)
+    click.echo(icecast_xml(written.spec, secrets, settings), nl=False)
+
+
+def _sources_secrets(written: SpecFile, file: Path) -> Secrets:
+    """Return what sources have to say; every mount has a password."""
     files = written.password_files
     without = [m.path for m in written.spec.mounts if m.path not in files.mounts]
     if files.source is None and without:
@@ -92,19 +153,7 @@ def icecast_config(
             f"No password is given for {', '.join(without)}.",
             "Name a file with source_password_file in [icecast].",
         )
-    if server is not None and server.tls and certificate is None:
-        raise Refused(
-            "The session file asks for TLS, but no certificate is given.",
-            "Give its place on the server with --certificate PEM.",
-        )
-    settings = StationSettings(
-        hostname=server.host if server else "localhost",
-        port=server.port if server else STATION_PORT,
-        tls_certificate=certificate,
-    )
-    click.echo(
-        icecast_xml(written.spec, read_secrets(written, file), settings), nl=False
-    )
+    return read_secrets(written, file)
 
 
 @click.command

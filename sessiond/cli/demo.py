@@ -21,6 +21,7 @@ from typing import Final, Self
 
 from rich.live import Live
 
+from sessiond.cli.breaking import HINT, breaking, on_terminal
 from sessiond.cli.lab import Lab, LabHost, music
 from sessiond.cli.lab.agentfile import Tables
 from sessiond.cli.lab.privilege import obtain_privilege
@@ -125,7 +126,7 @@ async def run_demo(options: DemoOptions) -> int:
 
             async with relaying(listener, to_icecast):
                 await _start(lab, options)
-                await _play(station, options)
+                await _play(lab, options)
     return 0
 
 
@@ -280,7 +281,7 @@ def _decoded(file: Path, folder: Path) -> Path:
     wav = folder / "music.wav"
     form = ("-vn", "-ac", "2", "-ar", str(_RATE), "-c:a", "pcm_s16le")
     argv = (
-        "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error",
+        "ffmpeg", "-nostdin", "-y", "-hide_banner", "-loglevel", "error",
         "-t", f"{_LONGEST_PIECE:g}", "-i", f"file:{file}", *form, str(wav),
     )  # fmt: skip
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -313,13 +314,18 @@ def _accepts(path: Path) -> bool:
 # --- the session --------------------------------------------------------------------
 
 
-async def _play(station: LabHost, options: DemoOptions) -> None:
+async def _play(lab: Lab, options: DemoOptions) -> None:
     """Create the session and show it until the time is up."""
-    where = f"unix:{station.agent_socket}"
+    where = f"unix:{lab.host(STATION).agent_socket}"
+
+    def restart(host: LabHost) -> None:
+        _start_host(lab, host, _piece(host, options))
+
     async with AgentClient(where) as agent:
         await agent.create(demo_spec(options.hosts), Secrets())
         with _Show(options, where) as show:
-            await _follow(agent, options, show)
+            async with breaking(lab, show, restart):
+                await _follow(agent, options, show)
 
 
 async def _follow(agent: AgentClient, options: DemoOptions, show: "_Show") -> None:
@@ -350,11 +356,13 @@ class _Show:
     Attributes:
         announced: Every mount was live once, and the listen URLs are printed.
         lacking: What is still not there, as words for a sentence.
+        broadcaster: Who feeds the mounts now.
     """
 
     def __init__(self, options: DemoOptions, where: str) -> None:
         self.announced = False
         self.lacking = "nobody answers"
+        self.broadcaster: HostName | None = None
         self._options = options
         self._where = where
         self._line = ""
@@ -368,6 +376,7 @@ class _Show:
 
     def turn(self, status: SessionStatus) -> bool:
         """Show a picture; True once: when the last mount has just become live."""
+        self.broadcaster = status.broadcaster
         lacking = [m for m in status.mounts if m.state is not MountState.LIVE]
         self.lacking = ", ".join((*_down(lacking), *_troubles(status)))
         first = not lacking and not self.announced
@@ -379,6 +388,13 @@ class _Show:
             self.announced = True
             self._announce()
         return first
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence, above the picture where there is one."""
+        if self._live.is_started:
+            self._live.console.print(sentence, markup=False, highlight=False)
+        else:
+            print(sentence, flush=True)
 
     def _print(self, line: str) -> None:
         if line != self._line:
@@ -395,10 +411,13 @@ class _Show:
         self._live.update(status_picture(here), refresh=True)
 
     def _announce(self) -> None:
-        print("\nOn the air. Listen with any player or browser:")
+        print(f"\nOn the air. Open {self._url(MountPath('/'))} in a browser.\n")
+        print("Or listen with any player:")
         for mount in demo_spec(self._options.hosts).mounts:
             print(f"  {self._url(mount.path):<40} {mount.name}")
         print(f"Look closer:  sessiond --agent {self._where} watch")
+        if on_terminal():
+            print(f"Keys:         {HINT}")
         print("End it:       Ctrl-C\n", flush=True)
 
     def _url(self, path: MountPath) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sessiond.core.conditions import Condition
+from sessiond.core.hearing import MountSound
 from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
 from sessiond.core.specwriter import format_spec
@@ -261,7 +262,25 @@ def _mount(mount: MountStatus) -> Document:
         "listeners": mount.listeners,
         "peak_db": _finite(mount.peak_db),
         "title": mount.title,
+        **_sound(mount),
         "conditions": _conditions(mount.conditions),
+    }
+
+
+def _sound(mount: MountStatus) -> Document:
+    """Return what listeners hear, in the ears of one of the session's hosts."""
+    heard = mount.sound or MountSound(path=mount.path)
+    known = heard.age_s is not None
+    return {
+        "heard_by": mount.heard_by,
+        "heard_ago_s": _finite(heard.age_s),
+        "progressing": heard.progressing if known else None,
+        "silent": heard.silent if known else None,
+        "clipping": heard.clipping if known else None,
+        "loudness_lufs": _finite(heard.loudness_lufs),
+        "true_peak_db": _finite(heard.true_peak_db),
+        "delay_s": _finite(heard.delay_s),
+        "gaps": heard.gaps if known else None,
     }
 
 

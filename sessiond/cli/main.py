@@ -1,7 +1,8 @@
 """``sessiond``: arguments to one call to an exit code; errors to one sentence.
 
-The commands lie by theme in `show`, `steer`, `membership`, `beside` and `play`; each
-module is imported when one of its commands is asked for, so that every start is quick.
+The commands lie by theme in `show`, `steer`, `titling`, `membership`, `beside` and
+`play`; each module is imported when one of its commands is asked for, so that every
+start is quick.
 """
 
 import gc
@@ -36,7 +37,9 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "apply": ("steer", "apply"),
         "status": ("show", "status"),
         "watch": ("show", "watch"),
+        "listen": ("listening", "listen"),
         "gain": ("steer", "gain"),
+        "title": ("titling", "title"),
         "mute": ("steer", "mute"),
         "unmute": ("steer", "unmute"),
         "leave": ("steer", "leave"),
@@ -44,6 +47,8 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "handover": ("steer", "handover"),
         "stop": ("steer", "stop"),
         "icecast-config": ("beside", "icecast_config"),
+        "page": ("page", "page"),
+        "next-track": ("next_track", "next_track"),
         "doctor": ("beside", "doctor"),
     }
 )

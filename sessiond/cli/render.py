@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sessiond.core.conditions import Condition, Severity
+from sessiond.core.hearing import MountSound
 from sessiond.core.liveness import Liveness
 from sessiond.core.status import (
     ClockStatus,
@@ -154,7 +155,8 @@ def _links(links: Iterable[LinkStatus]) -> Table:
 
 
 def _mounts(mounts: Iterable[MountStatus]) -> Table:
-    table = _table("MOUNT", "STATE", "FROM", "FORMAT", "LISTENERS", "PEAK")
+    heads = ("MOUNT", "STATE", "FROM", "FORMAT", "LISTENERS", "PEAK")
+    table = _table(*heads, "LOUDNESS", "DELAY")
     for mount in mounts:
         rate = f" {mount.bitrate_kbps}" if mount.bitrate_kbps else ""
         table.add_row(
@@ -164,8 +166,19 @@ def _mounts(mounts: Iterable[MountStatus]) -> Table:
             f"{mount.format}{rate}",
             str(mount.listeners),
             _decibels(mount.peak_db),
+            *_sound(mount.sound),
         )
     return table
+
+
+def _sound(sound: MountSound | None) -> tuple[str, str]:
+    """Return a mount's loudness and delay, as an ear of the session has them."""
+    if sound is None or sound.age_s is None:
+        return _NOTHING, _NOTHING
+    loudness, delay = sound.loudness_lufs, sound.delay_s
+    said = _NOTHING if loudness is None else f"{loudness:.1f} LUFS"
+    late = _NOTHING if delay is None else f"{delay:.1f} s"
+    return "silent" if sound.silent else said, late
 
 
 def _listen(mounts: Iterable[MountStatus]) -> Iterator[RenderableType]:

@@ -15,12 +15,12 @@ from sessiond.cli.arguments import (
 )
 from sessiond.cli.difference import difference
 from sessiond.cli.document import as_text, created_document
-from sessiond.cli.files import read_secrets, read_spec, require_passwords
 from sessiond.cli.invitation import invited, not_joined, show_links
 from sessiond.cli.operator import Operator, PeopleApi
 from sessiond.core.specfile import SpecFile
 from sessiond.core.stamped import Secrets, StampedSpec
 from sessiond.errors import Refused
+from sessiond.sessionfiles import read_secrets, read_spec, require_passwords
 from sessiond.units import Decibels, HostName, MountPath, Seconds, SessionName
 
 

@@ -130,3 +130,8 @@ def own_argv(
 def icecast_argv(config_file: str) -> tuple[str, ...]:
     """Return the embedded station."""
     return ("icecast2", "-c", config_file)
+
+
+def liquidsoap_argv(script: str) -> tuple[str, ...]:
+    """Return the filler."""
+    return ("liquidsoap", script)

@@ -5,14 +5,16 @@ the disk is `agent.config`.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from sessiond.core import namerules as rules
 from sessiond.core.filecheck import Table, checked_file
+from sessiond.core.healthfile import HealthConfig, read_health
 from sessiond.core.mistakes import TextRule, is_printable
 from sessiond.core.specfile import PERIODS_FRAMES, RATES_HZ
+from sessiond.core.stationfile import StationConfig, read_station
 from sessiond.units import Address, Frames, Hertz, HostName, PortName
 
 LISTEN: Final = Address("0.0.0.0:7700")
@@ -77,6 +79,7 @@ class AgentConfig:
         advertise: Host or address, without port, under which others reach this one.
         reachable: False behind NAT: always the client side of its links.
         ntp_servers: Asked for the time; may be empty.
+        station: What this host keeps on the air outside sessions; None for nothing.
     """
 
     name: HostName
@@ -88,7 +91,9 @@ class AgentConfig:
     reachable: bool = True
     join_token_file: str = ""
     audio: AudioConfig = AudioConfig()
+    health: HealthConfig = field(default_factory=HealthConfig)
     ntp_servers: tuple[str, ...] = NTP_SERVERS
+    station: StationConfig | None = None
 
     @property
     def address(self) -> Address:
@@ -158,6 +163,8 @@ def _read_agent(root: Table, defaults: HostDefaults) -> AgentConfig:
         join_token_file=root.text("join_token_file", "", _FILE_OR_NONE),
         audio=_read_audio(root.table("audio")),
         ntp_servers=_read_servers(root.table("clock")),
+        health=read_health(root),
+        station=read_station(root),
     )
 
 

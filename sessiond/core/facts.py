@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sessiond.core.status import Verdict
-from sessiond.units import Address, Frames, Hertz, HostId, HostName, UdpPort
+from sessiond.units import (
+    Address,
+    Frames,
+    Hertz,
+    HostId,
+    HostName,
+    MountPath,
+    UdpPort,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +29,7 @@ class HostFacts:
             their link; both sides run the larger of the two numbers.
         busy_ports: UDP ports of its links that a foreign program holds.
         heard: The peers whose sound arrives here over their links.
+        silent: The mounts that its ear hears, and hears silent.
     """
 
     name: HostName
@@ -36,4 +45,5 @@ class HostFacts:
     )
     busy_ports: frozenset[UdpPort] = frozenset()
     heard: frozenset[HostName] = frozenset()
+    silent: frozenset[MountPath] = frozenset()
     muted: bool = False

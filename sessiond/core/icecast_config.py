@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from sessiond.core.page import INDEX, TYPES
+from sessiond.core.relaying import RETRY, Origin, relay_lines
 from sessiond.core.spec import Codec, MountSpec, SessionSpec
 from sessiond.core.stamped import Secrets
-from sessiond.errors import Refused
+from sessiond.core.xmltext import element as _element
 from sessiond.units import Kbps, MountPath
 
 # How much sound a new listener is handed at once. Players start at once with it
@@ -31,13 +33,22 @@ LEAST_BURST_BYTES: Final = 16 * 1024
 # only pause, and the election's fencing counts on it.
 SOURCE_TIMEOUT_SECONDS: Final = 10
 
-# With the sources and our own connections this stays below the 1,024 open files
-# that a process may have by default.
-LISTENERS: Final = 800
+# What is left of Icecast's open files for sources, our own connections and logs.
+_OTHER_FILES: Final = 224
+
+# A process may have 1,024 open files where nobody raised the limit.
+LISTENERS: Final = 1024 - _OTHER_FILES
+
+# At 128 kbit/s more than half of a gigabit: what more listeners need is a relay.
+MOST_LISTENERS: Final = 5000
 
 # What one agent has open at a time: a listener on the primary mount, a status
 # read, an admin call, and a connection just closed.
 CONNECTIONS_A_HOST: Final = 4
+
+
+WEB_FOLDER: Final = "/usr/share/icecast2/web"
+"""Where Debian's package has Icecast's own pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +62,13 @@ class StationSettings:
             root it only says that it can't. Debian's package makes this user.
         log_folder: None sends both logs to standard error.
         web_folder: Icecast's own pages; ``status-json.xsl`` must be among them.
+        page: The listener page is in `web_folder`, too, and is what people see first.
         admin_folder: Icecast's own admin pages.
         tls_certificate: A PEM file with certificate and key; None: no TLS.
         listeners: How many may listen at a time.
+        filler: Each mount has a third one, fed while nobody plays.
+        relay_of: Every mount comes from there, once somebody listens; None: sources
+            feed the mounts.
     """
 
     hostname: str
@@ -61,10 +76,13 @@ class StationSettings:
     bind_address: str | None = None
     run_as: tuple[str, str] = ("icecast2", "icecast")
     log_folder: str | None = None
-    web_folder: str = "/usr/share/icecast2/web"
+    web_folder: str = WEB_FOLDER
+    page: bool = False
     admin_folder: str = "/usr/share/icecast2/admin"
     tls_certificate: str | None = None
     listeners: int = LISTENERS
+    filler: bool = False
+    relay_of: Origin | None = None
 
 
 def burst_bytes(codec: Codec, bitrate_kbps: Kbps | None) -> int:
@@ -74,12 +92,17 @@ def burst_bytes(codec: Codec, bitrate_kbps: Kbps | None) -> int:
     return max(LEAST_BURST_BYTES, BURST_SECONDS * bitrate_kbps * 1000 // 8)
 
 
-def source_limit(spec: SessionSpec) -> int:
-    """Return how many sources may be connected: each mount and its standby mount.
+def listeners_within(files: int) -> int:
+    """Return how many may listen to an Icecast that may have so many files open."""
+    return max(1, min(MOST_LISTENERS, files - _OTHER_FILES))
+
+
+def source_limit(spec: SessionSpec, *, filler: bool = False) -> int:
+    """Return how many sources may be connected: each mount and its hidden mounts.
 
     Two more, because Icecast counts a closing source until its thread has ended.
     """
-    return 2 * len(spec.mounts) + 2
+    return (3 if filler else 2) * len(spec.mounts) + 2
 
 
 def icecast_xml(spec: SessionSpec, secrets: Secrets, settings: StationSettings) -> str:
@@ -108,9 +131,17 @@ def _lines(
     yield from _authentication(spec, secrets)
     yield from _listen_socket(settings)
     yield from _HTTP_HEADERS
+    if settings.relay_of is not None:
+        yield RETRY
     for mount in spec.mounts:
-        yield from _mount_pair(mount, spec, secrets, settings.listeners)
+        if settings.relay_of is None:
+            yield from _mounts_of(mount, spec, secrets, settings)
+        else:
+            yield from _relayed(mount, settings.relay_of, spec, settings)
     yield _element("fileserve", "1")
+    if settings.page:
+        # Where nothing else says so, a module has no type, and no browser runs it.
+        yield _element("mime-types", f"{settings.web_folder}/{TYPES}")
     yield from _paths(settings)
     yield from _logging(settings)
     user, group = settings.run_as
@@ -133,7 +164,7 @@ _HTTP_HEADERS: Final = (
 
 
 def _limits(spec: SessionSpec, settings: StationSettings) -> Iterator[str]:
-    sources = source_limit(spec)
+    sources = source_limit(spec, filler=settings.filler)
     clients = settings.listeners + sources + CONNECTIONS_A_HOST * len(spec.hosts)
     yield "  <limits>"
     yield _element("clients", str(clients), depth=2)
@@ -167,29 +198,49 @@ def _listen_socket(settings: StationSettings) -> Iterator[str]:
     yield "  </listen-socket>"
 
 
-def _mount_pair(
-    mount: MountSpec, spec: SessionSpec, secrets: Secrets, listeners: int
+def _mounts_of(
+    mount: MountSpec, spec: SessionSpec, secrets: Secrets, settings: StationSettings
 ) -> Iterator[str]:
-    """Yield the mount and its standby mount, each the other's fallback.
+    """Yield the mount and its hidden mounts, each falling back to the next in a ring.
 
-    Neither overrides: a standby mount that did would take the listeners of a healthy
+    None overrides: a standby mount that did would take the listeners of a healthy
     primary as soon as it appeared, and a primary would call its listeners back before
     it has a page to play them (decision 24). Only the primary has a limit of listeners:
     it keeps room for sources and admin calls, to which Icecast answers 403
-    once it has all its clients; on the standby mount it would drop, in the middle of a
+    once it has all its clients; on a hidden mount it would drop, in the middle of a
     takeover, whom it doesn't let in.
     """
+    hidden = [mount.standby_path, *([mount.filler_path] if settings.filler else [])]
+    after = [*hidden, mount.path]
     yield from _mount(mount, mount.path, spec, secrets)
-    yield _element("max-listeners", str(listeners), depth=2)
-    yield _element("fallback-mount", mount.standby_path, depth=2)
-    yield _element("fallback-override", "0", depth=2)
+    yield _element("max-listeners", str(settings.listeners), depth=2)
+    yield from _fallback(after[0])
     yield "  </mount>"
-    yield from _mount(mount, mount.standby_path, spec, secrets)
-    yield _element("fallback-mount", mount.path, depth=2)
-    yield _element("fallback-override", "0", depth=2)
-    yield _element("hidden", "1", depth=2)
-    yield _element("public", "0", depth=2)
+    for path, following in zip(hidden, after[1:], strict=True):
+        yield from _mount(mount, path, spec, secrets)
+        yield from _fallback(following)
+        yield _element("hidden", "1", depth=2)
+        yield _element("public", "0", depth=2)
+        yield "  </mount>"
+
+
+def _relayed(
+    mount: MountSpec, origin: Origin, spec: SessionSpec, settings: StationSettings
+) -> Iterator[str]:
+    """Yield the mount of a relay: a burst of its own, and no fallback.
+
+    At a takeover the origin moves the relay's one connection as it does any listener's:
+    here nothing ends.
+    """
+    yield from relay_lines(mount.path, origin)
+    yield from _mount(mount, mount.path, spec, Secrets())
+    yield _element("max-listeners", str(settings.listeners), depth=2)
     yield "  </mount>"
+
+
+def _fallback(path: MountPath) -> Iterator[str]:
+    yield _element("fallback-mount", path, depth=2)
+    yield _element("fallback-override", "0", depth=2)
 
 
 def _mount(
@@ -217,7 +268,8 @@ def _paths(settings: StationSettings) -> Iterator[str]:
     yield _element("adminroot", settings.admin_folder, depth=2)
     if settings.tls_certificate is not None:
         yield _element("ssl-certificate", settings.tls_certificate, depth=2)
-    yield '    <alias source="/" destination="/status.xsl"/>'
+    first = INDEX if settings.page else "/status.xsl"
+    yield f'    <alias source="/" destination="{first}"/>'
     yield "  </paths>"
 
 
@@ -230,39 +282,3 @@ def _logging(settings: StationSettings) -> Iterator[str]:
     if to_file:
         yield _element("logsize", "10000", depth=2)
     yield "  </logging>"
-
-
-def _element(name: str, text: str, *, depth: int = 1) -> str:
-    return f"{'  ' * depth}<{name}>{_escape(text)}</{name}>"
-
-
-_ENTITIES: Final = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "'": "&apos;",
-    # A parser would turn a bare carriage return into a line feed.
-    "\r": "&#13;",
-    "\n": "&#10;",
-    "\t": "&#9;",
-}
-
-
-def _escape(text: str) -> str:
-    """Return `text` so that an XML parser reads back exactly the same."""
-    for character in text:
-        if not _is_xml(character):
-            raise Refused(
-                f"Icecast's configuration can't hold the character "
-                f"{ord(character):#06x}.",
-                "Choose names and passwords without control characters.",
-            )
-    return "".join(_ENTITIES.get(character, character) for character in text)
-
-
-def _is_xml(character: str) -> bool:
-    """Say whether XML 1.0 can carry this character at all (section 2.2)."""
-    if character < " ":
-        return character in "\t\n\r"
-    return not ("\ud800" <= character <= "\udfff" or character in "\ufffe\uffff")

@@ -7,10 +7,12 @@ from types import MappingProxyType
 
 from sessiond.core.conditions import Condition, Reason, error, warning
 from sessiond.core.judge_audio import audio_conditions, format_conditions
+from sessiond.core.judge_hearing import hearing_conditions
 from sessiond.core.judge_paths import (
     client_conditions,
     link_conditions,
     mount_conditions,
+    title_conditions,
 )
 from sessiond.core.observed import Observed
 from sessiond.core.plan import HostPlan
@@ -19,8 +21,9 @@ from sessiond.core.procstates import BackingOff, GaveUp, Lifecycle
 from sessiond.core.spec import Codec
 from sessiond.core.stamped import StampedSpec
 from sessiond.core.status import ClockStatus, Verdict
+from sessiond.core.titles import TitleHeard
 from sessiond.core.view import SessionView
-from sessiond.units import HostName, ProcName, Seconds
+from sessiond.units import HostName, MountPath, ProcName, Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class Circumstances:
         shut_out_by: Members that are there and let this host in no more.
         clock_reason: Why the clock's verdict is as it is, one sentence.
         codecs_missing: What FFmpeg can't encode here.
+        titles: What this host's own listeners see on the mounts.
     """
 
     running_for: Seconds = Seconds(0)
@@ -44,6 +48,9 @@ class Circumstances:
     shut_out_by: tuple[HostName, ...] = ()
     clock_reason: str = ""
     codecs_missing: frozenset[Codec] = frozenset()
+    titles: Mapping[MountPath, TitleHeard] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
 
 def judge(
@@ -70,6 +77,8 @@ def judge(
             *chain(*link_conditions(view, doc, observed, now).values()),
             *_station(view, doc, observed),
             *chain(*mount_conditions(view, observed).values()),
+            *chain(*hearing_conditions(observed).values()),
+            *chain(*title_conditions(around.titles, now).values()),
             *_codecs(view, doc, around),
             *_leadership(view, doc),
             *_belonging(doc, around),
@@ -106,6 +115,7 @@ _PACKAGE = {
     Program.ICECAST: "the Debian package icecast2",
     Program.MIXDOWN: _OURS,
     Program.SOURCE: _OURS,
+    Program.EAR: "the Debian package ffmpeg",
 }
 
 

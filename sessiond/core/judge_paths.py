@@ -12,8 +12,9 @@ from sessiond.core.signs import asked_for, client_of
 from sessiond.core.sourcing import SeatReport, SourceState
 from sessiond.core.stamped import LinkPort, StampedSpec
 from sessiond.core.status import LinkState
+from sessiond.core.titles import TitleHeard
 from sessiond.core.view import SessionView
-from sessiond.units import HostName, ProcName, Seconds
+from sessiond.units import HostName, MountPath, ProcName, Seconds
 
 
 def client_conditions(plan: HostPlan, observed: Observed) -> Iterable[Condition]:
@@ -106,12 +107,41 @@ def _source(name: ProcName, report: SeatReport) -> Iterable[Condition]:
             f"Another source feeds {mount}: {report.detail}",
             "It is taken over as soon as that source ends.",
         )
-    elif report.state is SourceState.LIVE and is_stalled(report):
+    elif report.state is SourceState.LIVE and report.title_refused:
+        yield warning(
+            Reason.TITLE_NOT_SHOWN,
+            f"The title of {mount} is not shown: {report.title_refused}",
+            "Let Icecast's sources use its metadata call; it is tried again.",
+        )
+    if report.state is SourceState.LIVE and is_stalled(report):
         yield error(
             Reason.MOUNT_STALLED,
             f"No bytes reach Icecast on {mount}.",
             f"See the log of {name}; a source that hangs ends itself within 5 s.",
         )
+
+
+def title_conditions(
+    titles: Mapping[MountPath, TitleHeard], now: Seconds
+) -> Mapping[MountPath, tuple[Condition, ...]]:
+    """Return the mounts on which this host's own listeners see another title."""
+    return {
+        path: (
+            warning(
+                Reason.TITLE_NOT_SHOWN,
+                f"Listeners of {path} see {_quoted(heard.title)} instead of "
+                f"{_quoted(heard.wanted)}.",
+                "It is shown as soon as the mount's source can have it shown; the log "
+                "of that source may say what is in the way.",
+            ),
+        )
+        for path, heard in titles.items()
+        if heard.is_off(now)
+    }
+
+
+def _quoted(title: str) -> str:
+    return f"“{title}”" if title else "no title"
 
 
 def is_stalled(report: SeatReport) -> bool:

@@ -13,7 +13,7 @@ What runs this matrix is `agent.mixdown`; arrays and JACK stay there.
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sessiond.core.spec import MountSpec, SessionSpec
@@ -25,6 +25,10 @@ SIDES: Final = 2
 # Long enough that a full-scale tone steps by no more than it does by itself, short
 # enough to feel like a fader under the hand; the usual 10-20 ms of mixing desks.
 FADE: Final = Seconds(0.015)
+
+# How a mount begins: it covers the moment at which listeners come over to it, half a
+# second after its source, and is no more than a musician takes to fade in.
+FADE_IN: Final = Seconds(2.0)
 
 SILENCE: Final = Decibels(-math.inf)
 
@@ -177,6 +181,14 @@ def decibels(amplitude: float) -> Decibels:
     return Decibels(20.0 * math.log10(amplitude)) if amplitude > 0.0 else SILENCE
 
 
-def fade_periods(rate_hz: Hertz, period_frames: Frames) -> int:
+def hushed(order: MixOrder, buses: Collection[str]) -> MixOrder:
+    """Return the order with these buses silent."""
+    rows = zip(order.buses, order.gains_db, strict=True)
+    silent = (None,) * len(order.strips)
+    gains = tuple(silent if bus in buses else row for bus, row in rows)
+    return replace(order, gains_db=gains)
+
+
+def fade_periods(rate_hz: Hertz, period_frames: Frames, length: Seconds = FADE) -> int:
     """Return over how many periods a gain change is spread; at least one."""
-    return max(1, round(FADE * rate_hz / period_frames))
+    return max(1, round(length * rate_hz / period_frames))

@@ -38,7 +38,7 @@ _DEFAULT_KBPS: Final[Mapping[Codec, int]] = MappingProxyType(
 # rendered icecast.xml allows; 32 buses are also what the mix-down was measured with.
 MOST_MOUNTS: Final = 32
 
-_STANDBY_STEM: Final = "-standby"
+_HIDDEN_STEMS: Final = ("-standby", "-filler")
 # The tag that a source adds to the description, by which others know it.
 _SOURCE_TAG: Final = "[session="
 
@@ -91,9 +91,11 @@ def _read_mount(table: Table, hosts: tuple[str, ...]) -> MountSpec:
 def _read_path(table: Table) -> str:
     path = table.text("path", None, rules.MOUNT_PATH)
     stem, _, ending = path.rpartition(".")
-    if stem.endswith(_STANDBY_STEM):
-        reason = f'{shown(path)} ends in "{_STANDBY_STEM}", which names hidden mounts'
-        shorter = stem.removesuffix(_STANDBY_STEM)
+    for hidden in _HIDDEN_STEMS:
+        if not stem.endswith(hidden):
+            continue
+        reason = f'{shown(path)} ends in "{hidden}", which names hidden mounts'
+        shorter = stem.removesuffix(hidden)
         table.wrong("path", reason, shown(f"{shorter}.{ending}") if shorter[1:] else "")
     return path
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from sessiond.core.hearing import MountSound
 from sessiond.core.jackgraph import JackGraph
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.mixmatrix import MixReport
@@ -26,6 +27,7 @@ class Observed:
         sources: One for each source process that answers.
         ordered: What each source process was last told to feed.
         mounts: What Icecast shows; None while it does not answer.
+        sounds: What this host's ear hears; None while no ear answers.
         jack_still: For how long JACK's own count of frames has stood still.
         mix_behind: Frames that JACK has counted since the mix-down last mixed any.
         deaf: Processes that once answered on their socket and now did not.
@@ -50,6 +52,7 @@ class Observed:
         default_factory=lambda: MappingProxyType({})
     )
     mounts: tuple[MountSeen, ...] | None = None
+    sounds: tuple[MountSound, ...] | None = None
     jack_still: Seconds = Seconds(0)
     mix_behind: Frames = Frames(0)
     deaf: frozenset[ProcName] = frozenset()

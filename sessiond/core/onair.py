@@ -70,6 +70,7 @@ class Listening:
         first_at: When the first byte of the present connection came; None before.
         moved_at: When its last byte came.
         bytes_heard: On the present connection.
+        title: What it is shown at present; empty for nothing.
     """
 
     path: MountPath
@@ -78,6 +79,7 @@ class Listening:
     first_at: Seconds | None = None
     moved_at: Seconds | None = None
     bytes_heard: int = 0
+    title: str = ""
 
 
 def witness(

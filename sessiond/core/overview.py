@@ -1,10 +1,11 @@
 """Put one session's picture together from what its hosts say of themselves."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sessiond.core.conditions import Severity
 from sessiond.core.facts import HostFacts
+from sessiond.core.heardmounts import heard_mounts
 from sessiond.core.liveness import Liveness
 from sessiond.core.onair import MountSeen
 from sessiond.core.spec import MountSpec
@@ -20,6 +21,7 @@ from sessiond.core.status import (
     MountStatus,
     Phase,
     SessionStatus,
+    TitleShown,
 )
 from sessiond.core.view import SessionView
 from sessiond.units import Frames, HostName
@@ -47,11 +49,12 @@ def overview(
         _host(name, doc, reports.get(name), view) for name in doc.spec.host_names
     )
     links = tuple(_link(link, reports) for link in doc.links)
-    standby = lead.standby if lead else None
+    everywhere = (lead.standby or lead.leader) if lead else None
     shown = tuple(
-        _mount(m, doc, reports, mounts, _own_listeners(m, doc, reports, standby))
+        _mount(m, doc, reports, mounts, _own_listeners(m, doc, reports, everywhere))
         for m in doc.spec.mounts
     )
+    shown = heard_mounts(shown, reports)
     broadcaster = shown[0].host if shown else None
     role = lead.role if lead else None
     return SessionStatus(
@@ -155,6 +158,8 @@ def _mount(
     label = seen.holder if seen else None
     holder = label.host if label and label.session == doc.spec.name else None
     end = _mount_end(mount, reports.get(holder) if holder else None)
+    shown = [t for r in reports.values() for t in r.titles if t.path == mount.path]
+    wrong = {c for told in (end, *shown) if told for c in told.conditions}
     return MountStatus(
         path=mount.path,
         url=listen_url(doc.station, mount) if doc.station else "",
@@ -164,9 +169,16 @@ def _mount(
         bitrate_kbps=mount.bitrate_kbps,
         listeners=max(0, seen.listeners - own_listeners) if seen else 0,
         peak_db=end.peak_db if end else None,
-        title=seen.title if seen else "",
-        conditions=end.conditions if end else (),
+        title=_title(seen, shown),
+        conditions=tuple(sorted(wrong)),
     )
+
+
+def _title(seen: MountSeen | None, shown: Sequence[TitleShown]) -> str:
+    """Return what listeners see, a filler's too; Icecast's word while none is ours."""
+    if shown:
+        return shown[0].title
+    return seen.title if seen else ""
 
 
 def _mount_end(mount: MountSpec, report: HostStatus | None) -> MountEnd | None:
@@ -188,14 +200,14 @@ def _own_listeners(
     mount: MountSpec,
     doc: StampedSpec,
     reports: Mapping[HostName, HostStatus],
-    standby: HostName | None,
+    everywhere: HostName | None,
 ) -> int:
     """Return how many agents listen to a mount: every voter to the primary.
 
-    The standby listens to all of them.
+    One host listens to all of them: the standby, or the leader without one.
     """
     if doc.spec.primary != mount:
-        return int(standby in reports)
+        return int(everywhere in reports)
     return sum(1 for report in reports.values() if report.voter)
 
 

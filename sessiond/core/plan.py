@@ -10,7 +10,6 @@ from types import MappingProxyType
 from sessiond.core.argv import (
     JACKD_ENV,
     QT_ENV,
-    icecast_argv,
     jack_env,
     jackd_argv,
     jacktrip_argv,
@@ -18,6 +17,7 @@ from sessiond.core.argv import (
     own_argv,
 )
 from sessiond.core.configfile import JackStart
+from sessiond.core.earplan import ear_procs
 from sessiond.core.jackgraph import Wire
 from sessiond.core.mixmatrix import MixOrder, mix_order
 from sessiond.core.namerules import split_address
@@ -28,19 +28,19 @@ from sessiond.core.proc import (
     Program,
     SocketAnswers,
     Stage,
-    StationAnswers,
 )
 from sessiond.core.seats import stands_by
 from sessiond.core.sourcing import SourceOrder, order_for
 from sessiond.core.spec import MountSpec
-from sessiond.core.stamped import LinkPort, StampedSpec, Station
+from sessiond.core.stamped import LinkPort, StampedSpec
+from sessiond.core.stationorder import StationOrder
+from sessiond.core.stationplan import radio_script, station_order, station_procs
 from sessiond.core.view import SessionView
 from sessiond.core.wires import MIXDOWN, link_receive, link_send
 from sessiond.core.wiring import wires_of
 from sessiond.units import Address, Frames, HostName, ProcName
 
 JACKD = ProcName("jackd")
-ICECAST = ProcName("icecast")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,8 @@ class HostPlan:
         mix: What the mix-down should do; None without one.
         sources: What each source process should encode now, here on the air or as
             the standby; which seats it may feed, its leases say.
-        station: Where the embedded Icecast listens, if this host runs it.
+        station: What the Icecast on this host serves, if this host runs one.
+        radio: The filler's script; empty without a filler.
     """
 
     procs: tuple[ProcPlan, ...] = ()
@@ -62,7 +63,8 @@ class HostPlan:
     sources: Mapping[ProcName, SourceOrder] = field(
         default_factory=lambda: MappingProxyType({})
     )
-    station: Station | None = None
+    station: StationOrder | None = None
+    radio: str = ""
 
     def proc(self, name: ProcName) -> ProcPlan | None:
         """Return the planned process of that name, or None."""
@@ -75,20 +77,23 @@ def plan_host(view: SessionView) -> HostPlan:
         return HostPlan()
     doc = view.running
     jack = _jackd(view, doc)
+    station = station_order(view, doc)
+    radio = radio_script(view.setup, station)
+    airing = station_procs(view.setup, station, radio)
     if doc is None:
-        return HostPlan(procs=jack)
+        return HostPlan(procs=(*jack, *airing), station=station, radio=radio)
     links = _my_links(view, doc)
     mixes = _mixes(view, doc)
     mix = mix_order(doc.spec) if mixes else None
     feeding = on_air(view) or stands_by(view.leadership, view.me)
     orders = _sources(view, doc) if feeding else {}
-    station = doc.station if _runs_station(view, doc) else None
     procs = (
         *jack,
-        *((_icecast(view),) if station else ()),
+        *airing,
         *(_link(view, doc, link) for link in links),
         *((_mixdown(view),) if mix else ()),
         *(_source(view, source_name(mount)) for mount in doc.spec.mounts if mix),
+        *ear_procs(view, doc),
     )
     return HostPlan(
         procs=tuple(sorted(procs, key=lambda p: (p.stage, p.name))),
@@ -96,6 +101,7 @@ def plan_host(view: SessionView) -> HostPlan:
         mix=mix,
         sources=MappingProxyType(orders),
         station=station,
+        radio=radio,
     )
 
 
@@ -143,10 +149,6 @@ def _jackd(view: SessionView, doc: StampedSpec | None) -> tuple[ProcPlan, ...]:
             ready=JackAnswers(),
         ),
     )
-
-
-def _runs_station(view: SessionView, doc: StampedSpec) -> bool:
-    return doc.station is not None and doc.station.host == view.me
 
 
 def _mixes(view: SessionView, doc: StampedSpec) -> bool:
@@ -228,16 +230,6 @@ def host_part(address: Address) -> str | None:
     return None if found is None else found[0]
 
 
-def _icecast(view: SessionView) -> ProcPlan:
-    return ProcPlan(
-        name=ICECAST,
-        program=Program.ICECAST,
-        stage=Stage.STATION,
-        argv=icecast_argv(f"{view.setup.station_folder}/icecast.xml"),
-        ready=StationAnswers(),
-    )
-
-
 def _mixdown(view: SessionView) -> ProcPlan:
     name = ProcName(MIXDOWN)
     return ProcPlan(
@@ -277,6 +269,8 @@ def _sources(view: SessionView, doc: StampedSpec) -> dict[ProcName, SourceOrder]
             rate_hz=rate,
             session=doc.spec.name,
             host=view.me,
+            encoder=view.encoders.get(mount.path, 0),
+            title=doc.titles.get(mount.path, ""),
         )
         for mount in doc.spec.mounts
     }

@@ -18,7 +18,9 @@ class Program(StrEnum):
     JACKTRIP = "jacktrip"
     MIXDOWN = "mixdown"
     SOURCE = "source"
+    EAR = "ear"
     ICECAST = "icecast2"
+    LIQUIDSOAP = "liquidsoap"
 
 
 class Stage(IntEnum):
@@ -72,6 +74,7 @@ class ProcPlan:
         env: What its environment has beyond the agent's.
         needs: Names of procs that must be running first.
         generation: Raised to have it started anew with the same arguments.
+        user: Whom it runs as, for a program that root must not; empty: as its agent.
     """
 
     name: ProcName
@@ -82,6 +85,7 @@ class ProcPlan:
     needs: frozenset[ProcName] = frozenset()
     ready: Ready = Settled(Seconds(0.2))
     generation: int = 0
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,14 @@
-"""The head of the PUT that opens a mount at Icecast.
+"""The heads of what a source asks of Icecast: the PUT of a mount, and its title.
 
-Source: Icecast 2.4.4, ``connection_complete_source``; RFC 7617 (basic authentication).
+Source: Icecast 2.4.4, ``connection_complete_source`` and ``command_metadata``; RFC 7617
+(basic authentication).
 """
 
 import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote, urlencode
 
 from sessiond.core.holder import HolderLabel, describe
 from sessiond.core.sourcing import Lease, Seat, SourceOrder
@@ -23,6 +25,9 @@ CONTENT_TYPES: Final[Mapping[Codec, str]] = {
     Codec.FLAC: "application/ogg",
     Codec.MP3: "audio/mpeg",
 }
+
+_TITLE_DONE: Final = "Metadata update successful"
+_MESSAGE: Final = re.compile(r"<(message|b)>([^<]*)</")
 
 # A session file's mount paths and their standby mounts.
 _PATH: Final = re.compile(r"/[A-Za-z0-9_-]{1,56}\.(ogg|opus|flac|mp3)")
@@ -45,13 +50,8 @@ def request_head(order: SourceOrder, *, password: str, lease: Lease) -> bytes:
         session=order.session, term=lease.term, host=order.host, role=lease.role
     )
     public = order.public and lease.seat is Seat.PRIMARY
-    if ":" in order.user:
-        raise Refused("Icecast's source user can't hold a colon.")
-    token = b64encode(_encoded(f"{order.user}:{password}")).decode("ascii")
     fields = (
-        ("Host", f"{order.address}:{order.port}"),
-        ("Authorization", f"Basic {token}"),
-        ("User-Agent", "sessiond"),
+        *_sender(order, password),
         ("Content-Type", CONTENT_TYPES[order.codec]),
         ("Ice-Public", "1" if public else "0"),
         ("Ice-Name", order.name),
@@ -69,6 +69,49 @@ def request_head(order: SourceOrder, *, password: str, lease: Lease) -> bytes:
             "Shorten the description.",
         )
     return head
+
+
+def title_head(order: SourceOrder, seat: Seat, *, password: str) -> bytes:
+    """Return the request that has Icecast show the order's title on a seat.
+
+    Only Vorbis and MP3 have their titles from there. It holds the password, too.
+
+    Raises:
+        Refused: The user holds a colon.
+    """
+    asked = {
+        "mode": "updinfo",
+        "mount": order.mount(seat),
+        "charset": "UTF-8",
+        "song": order.title,
+    }
+    query = urlencode(asked, quote_via=quote, errors="replace")
+    lines = [f"GET /admin/metadata?{query} HTTP/1.0"]
+    lines += [_header(name, value) for name, value in _sender(order, password)]
+    return _encoded("\r\n".join(lines) + "\r\n\r\n")
+
+
+def title_refusal(answer: str) -> str:
+    """Return why Icecast does not show a title, in its words; empty if it does.
+
+    It says 200, and ``<return>1</return>``, also when it does not.
+    """
+    if _TITLE_DONE in answer:
+        return ""
+    found = _MESSAGE.search(answer)
+    said = found[2].strip() if found else answer.partition("\r\n")[0]
+    return said or "it said nothing"
+
+
+def _sender(order: SourceOrder, password: str) -> tuple[tuple[str, str], ...]:
+    if ":" in order.user:
+        raise Refused("Icecast's source user can't hold a colon.")
+    token = b64encode(_encoded(f"{order.user}:{password}")).decode("ascii")
+    return (
+        ("Host", f"{order.address}:{order.port}"),
+        ("Authorization", f"Basic {token}"),
+        ("User-Agent", "sessiond"),
+    )
 
 
 def _encoded(text: str) -> bytes:

@@ -49,6 +49,7 @@ _AGENT: Final[Mapping[str, frozenset[Role]]] = {
     "Status": _PEOPLE,
     "Watch": _PEOPLE,
     "SetGain": _PASSED_ON,
+    "SetTitle": _PASSED_ON,
     "SetMute": _OPERATORS,
     "Leave": _OWNER,
     "Resume": _OWNER,

@@ -79,6 +79,18 @@ def may_take_over(
     )
 
 
+def hears_all(
+    lead: Leadership, me: HostName, reports: Mapping[ProcName, SourceReport]
+) -> bool:
+    """Tell whether this host listens to every mount, for evidence or for the titles.
+
+    Somebody has to see them: the standby, or without one the broadcaster itself. A
+    caretaker was the standby, and nobody can name another.
+    """
+    alone = lead.right and lead.standby in (None, me)
+    return alone or may_take_over(lead, me, reports)
+
+
 def to_rescue(lead: Leadership, report: SourceReport, seen: MountWitnessed) -> bool:
     """Tell whether a mount's listeners are to be moved to our hidden seat of it.
 

@@ -17,6 +17,7 @@ from sessiond.core.facts import HostFacts
 from sessiond.core.namerules import ADDRESS
 from sessiond.core.spec import HostRef, SessionSpec
 from sessiond.core.stamped import LinkPort, Member, Stamp, StampedSpec, Station
+from sessiond.core.titles import sound_titles
 from sessiond.core.topology import hubs, pairs, settle_links
 from sessiond.units import Certificate, HostId, HostName, Term
 
@@ -120,7 +121,9 @@ def settle(
     links: tuple[LinkPort, ...] = settle_links(
         pairs(spec, hubs(spec, leader, standby)), members, document.links, busy
     )
-    return replace(document, members=members, links=links)
+    # A title goes with its mount.
+    titles = sound_titles(document.titles, spec)
+    return replace(document, members=members, links=links, titles=titles)
 
 
 def _named(ref: HostRef, document: StampedSpec) -> Member:

@@ -42,15 +42,22 @@ def is_ready(state: Starting, observed: Observed, now: Seconds) -> bool:
         case JackAnswers():
             return observed.graph is not None
         case SocketAnswers():
-            if plan.stage is Stage.MIXDOWN:
-                return observed.mix is not None
-            return plan.name in observed.sources
+            return _answers(plan, observed)
         case StationAnswers():
             return observed.mounts is not None
         case Settled(seconds=seconds):
             return now - state.since >= seconds
         case _:
             assert_never(plan.ready)
+
+
+def _answers(plan: ProcPlan, observed: Observed) -> bool:
+    """Tell whether a process of ours has answered on its socket."""
+    if plan.stage is Stage.MIXDOWN:
+        return observed.mix is not None
+    if plan.program is Program.EAR:
+        return observed.sounds is not None
+    return plan.name in observed.sources
 
 
 def is_idle(plan: ProcPlan, observed: Observed) -> bool:
@@ -61,11 +68,13 @@ def is_idle(plan: ProcPlan, observed: Observed) -> bool:
             return graph is not None and _mixes_nothing(graph, observed)
         case Program.SOURCE:
             return plan.name in observed.deaf or _encoder_renamed(plan, observed)
+        case Program.EAR:
+            return observed.sounds is None
         case Program.JACKTRIP:
             return link_peer(plan.name) in observed.hung or _lost_ports(plan, graph)
         case Program.JACKD:
             return graph is None or observed.jack_still > JACK_STANDS_AFTER
-        case Program.ICECAST:
+        case Program.ICECAST | Program.LIQUIDSOAP:
             # One that takes no more connections may still feed a thousand listeners.
             return False
         case _:

@@ -14,6 +14,7 @@ from sessiond.core.election import DocumentOffer, Message
 from sessiond.core.roles import PERSONAL
 from sessiond.core.specfile import MOST_HOSTS
 from sessiond.core.stamped import LinkPort, StampedSpec
+from sessiond.core.titles import sound_titles
 from sessiond.core.topology import FIRST_PORT, LAST_PORT
 from sessiond.errors import Refused
 from sessiond.units import HostName
@@ -89,12 +90,19 @@ def _faults(document: StampedSpec) -> Iterator[str]:
             yield f"{member.name} has the address {member.address!r}."
     yield from _people_faults(document)
     yield from _link_faults(document.links)
+    yield from _air_faults(document)
+
+
+def _air_faults(document: StampedSpec) -> Iterator[str]:
+    if document.titles != sound_titles(document.titles, document.spec):
+        yield "One of its titles is none, or is of no mount."
     station = document.station
-    if station is not None:
-        if not rules.INTERNET_HOST.accepts(station.address):
-            yield f"Its station has the address {station.address[:48]!r}."
-        if not 0 < station.port < 65536:
-            yield f"Its station has the port {station.port}."
+    if station is None:
+        return
+    if not rules.INTERNET_HOST.accepts(station.address):
+        yield f"Its station has the address {station.address[:48]!r}."
+    if not 0 < station.port < 65536:
+        yield f"Its station has the port {station.port}."
 
 
 def _people_faults(document: StampedSpec) -> Iterator[str]:

@@ -49,8 +49,10 @@ def order_document(order: SourceOrder) -> Document:
         "description": order.description,
         "genre": order.genre,
         "public": order.public,
+        "encoder": order.encoder,
         "session": order.session,
         "host": order.host,
+        "title": order.title,
     }
 
 
@@ -73,8 +75,10 @@ def parse_order(document: object) -> SourceOrder:
         description=_text(fields, "description"),
         genre=_text(fields, "genre"),
         public=_flag(fields, "public"),
+        encoder=_count(fields, "encoder"),
         session=SessionName(_text(fields, "session")),
         host=HostName(_text(fields, "host")),
+        title=_text(fields, "title"),
     )
 
 
@@ -134,6 +138,8 @@ def seat_document(report: SeatReport) -> Mapping[str, _Scalar]:
         "bytes_sent": report.bytes_sent,
         "moved_ago": report.moved_ago,
         "detail": report.detail,
+        "title": report.title,
+        "title_refused": report.title_refused,
     }
 
 
@@ -162,6 +168,8 @@ def _parse_seat_report(document: object) -> SeatReport:
         bytes_sent=_count(fields, "bytes_sent"),
         moved_ago=None if ago is None else Seconds(_number(fields, "moved_ago")),
         detail=_text(fields, "detail"),
+        title=_text(fields, "title"),
+        title_refused=_text(fields, "title_refused"),
     )
 
 

@@ -56,6 +56,9 @@ class SourceOrder:
         jack_client: The name that FFmpeg takes in JACK.
         user: The source user at the station.
         description: The operator's; the label is put behind it at the PUT.
+        encoder: A larger number than before has FFmpeg started anew, and the PUTs go
+            on: a new Ogg chain on the same connection.
+        title: What listeners see at present, on both seats; empty for nothing.
     """
 
     path: MountPath
@@ -72,8 +75,10 @@ class SourceOrder:
     description: str = ""
     genre: str = ""
     public: bool = False
+    encoder: int = 0
     session: SessionName
     host: HostName
+    title: str = ""
 
     def mount(self, seat: Seat) -> MountPath:
         """Return where this seat's PUT goes."""
@@ -126,6 +131,8 @@ class SeatReport:
         bytes_sent: On the present PUT, as far as the kernel took them.
         moved_ago: Since the last of those bytes; None before any.
         detail: One sentence; never holds a secret.
+        title: What was last put on the present PUT; empty without one.
+        title_refused: Why the title that was ordered is not on it; may be empty.
     """
 
     path: MountPath | None = None
@@ -136,6 +143,8 @@ class SeatReport:
     bytes_sent: int = 0
     moved_ago: Seconds | None = None
     detail: str = ""
+    title: str = ""
+    title_refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +174,8 @@ def order_for(
     rate_hz: Hertz,
     session: SessionName,
     host: HostName,
+    encoder: int = 0,
+    title: str = "",
 ) -> SourceOrder:
     """Return the order for feeding this mount and its standby mount.
 
@@ -175,6 +186,8 @@ def order_for(
         rate_hz: The JACK server's.
         session: The session's name, for the label.
         host: This host, who feeds it.
+        encoder: How often its encoder is to have been started anew.
+        title: What listeners of the mount see.
     """
     return SourceOrder(
         path=mount.path,
@@ -191,8 +204,10 @@ def order_for(
         description=mount.description,
         genre=mount.genre,
         public=mount.public,
+        encoder=encoder,
         session=session,
         host=host,
+        title=title,
     )
 
 
@@ -213,27 +228,56 @@ def ffmpeg_argv(order: SourceOrder) -> tuple[str, ...]:
         *("-loglevel", "warning"),
         *reading,
         *("-map", "0:a"),
-        *("-af", "asetpts=N/SR/TB"),
+        *("-af", ",".join(_filters(order.codec))),
         *("-c:a", ENCODERS[order.codec]),
-        *_bitrate(order),
-        *("-ar", str(_encoded_rate(order))),
+        *_quality(order),
+        *("-ar", str(encoded_rate(order.codec, order.rate_hz))),
         *_container(order.codec),
         "pipe:1",
     )
 
 
-def _bitrate(order: SourceOrder) -> tuple[str, ...]:
-    if order.codec is Codec.FLAC or order.bitrate_kbps is None:
+def _filters(codec: Codec) -> tuple[str, ...]:
+    counted = "asetpts=N/SR/TB"
+    if codec is Codec.FLAC:
+        # Noise below the last bit: what `_in_silence` is for the others.
+        return (counted, "aresample=dither_method=triangular")
+    return (counted,)
+
+
+def _quality(order: SourceOrder) -> tuple[str, ...]:
+    if order.codec is Codec.FLAC:
+        # As long as libFLAC's blocks, which the filler's are: FFmpeg's decoder drops
+        # longer ones than the stream's first chain had.
+        return ("-frame_size", "4096")
+    if order.bitrate_kbps is None:
         return ()
-    return ("-b:a", f"{order.bitrate_kbps}k")
+    rate = f"{order.bitrate_kbps}k"
+    return ("-b:a", rate, *_in_silence(order.codec, rate))
 
 
-def _encoded_rate(order: SourceOrder) -> Hertz:
-    if order.codec is Codec.OPUS:
+def _in_silence(codec: Codec, rate: str) -> tuple[str, ...]:
+    """Return what keeps a stream's bitrate up when nobody plays.
+
+    Else Vorbis and Opus are at 2 kbit/s then: Icecast's burst reaches minutes into the
+    past, and Chromium, which plays whole blocks of 32 KiB only, stands still.
+    """
+    match codec:
+        case Codec.VORBIS:
+            return ("-minrate", rate)
+        case Codec.OPUS:
+            return ("-vbr", "off")
+        case _:
+            return ()
+
+
+def encoded_rate(codec: Codec, rate_hz: Hertz) -> Hertz:
+    """Return the sample rate at which sound of this rate is encoded."""
+    if codec is Codec.OPUS:
         return _OPUS_RATE
-    if order.codec is Codec.MP3 and order.rate_hz not in _MP3_RATES:
+    if codec is Codec.MP3 and rate_hz not in _MP3_RATES:
         return _OPUS_RATE
-    return order.rate_hz
+    return rate_hz
 
 
 def _container(codec: Codec) -> tuple[str, ...]:

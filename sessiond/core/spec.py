@@ -141,8 +141,16 @@ class MountSpec:
     @property
     def standby_path(self) -> MountPath:
         """The hidden mount that takes this one's listeners: ``/dj1-standby.ogg``."""
+        return self._beside("standby")
+
+    @property
+    def filler_path(self) -> MountPath:
+        """The hidden mount of what plays while nobody does: ``/dj1-filler.ogg``."""
+        return self._beside("filler")
+
+    def _beside(self, what: str) -> MountPath:
         stem, dot, ending = self.path.rpartition(".")
-        return MountPath(f"{stem}-standby{dot}{ending}")
+        return MountPath(f"{stem}-{what}{dot}{ending}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,7 @@ class StampedSpec:
         used: Tokens that somebody joined with, until they have expired everywhere.
         join_mark: Which join secret invitations are made of now (`joining.join_mark`);
             older ones are void. None where nobody has made one yet.
+        titles: What listeners see, on the mounts that have a title.
     """
 
     stamp: Stamp
@@ -147,6 +148,9 @@ class StampedSpec:
     people: tuple[Person, ...] = ()
     used: tuple[TokenId, ...] = ()
     join_mark: JoinMark | None = None
+    titles: Mapping[MountPath, str] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     def member(self, name: HostName) -> Member | None:
         """Return the member of that name, or None."""

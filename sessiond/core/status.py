@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from sessiond.core.conditions import Condition
+from sessiond.core.hearing import MountSound
 from sessiond.core.holder import Role
 from sessiond.core.liveness import Liveness
 from sessiond.core.spec import Codec
@@ -150,6 +151,19 @@ class MountEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TitleShown:
+    """What a host's own listener sees as a mount's title.
+
+    Attributes:
+        title: Empty where the mount shows none.
+    """
+
+    path: MountPath
+    title: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostStatus:
     """All that one host says of itself.
 
@@ -157,6 +171,8 @@ class HostStatus:
         id: None while the host was not found yet; so is the address.
         session: Empty while the host is in no session.
         state: How the host that was asked sees this one.
+        sounds: What its ear hears, if it has one.
+        titles: Of the mounts that this host listens to.
     """
 
     name: HostName
@@ -173,7 +189,9 @@ class HostStatus:
     links: tuple[LinkEnd, ...] = ()
     mounts: tuple[MountEnd, ...] = ()
     strips: tuple[StripLevel, ...] = ()
+    sounds: tuple[MountSound, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    titles: tuple[TitleShown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +215,9 @@ class MountStatus:
     Attributes:
         host: Who feeds it; None while nobody does.
         listeners: Our own are not counted.
+        sound: What an ear of the session hears; None while none listens.
+        heard_by: Whose ear.
+        title: As a listener of ours is shown it.
     """
 
     path: MountPath
@@ -209,6 +230,8 @@ class MountStatus:
     peak_db: Decibels | None = None
     title: str = ""
     conditions: tuple[Condition, ...] = ()
+    sound: MountSound | None = None
+    heard_by: HostName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

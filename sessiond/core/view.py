@@ -7,9 +7,12 @@ from types import MappingProxyType
 from sessiond.core.configfile import AudioConfig
 from sessiond.core.election import Leadership, Liveness
 from sessiond.core.facts import HostFacts
+from sessiond.core.hearing import SilenceRule
 from sessiond.core.stamped import StampedSpec
+from sessiond.core.stationfile import StationConfig
+from sessiond.core.stationorder import StationOrder
 from sessiond.core.status import ClockStatus
-from sessiond.units import HostName
+from sessiond.units import HostName, MountPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,10 @@ class HostSetup:
         station_folder: Where an embedded Icecast reads its configuration; its own
             user must be able to, so it lies outside the state folder.
         may_realtime: Whether the system grants real-time scheduling here.
+        silence: What this host's ear calls silence.
+        keeps: What this host's station keeps on the air; None for a host that has none.
+        filler_user: Whom Liquidsoap runs as; empty: as the agent.
+        is_root: The agent runs as root.
     """
 
     name: HostName
@@ -30,6 +37,10 @@ class HostSetup:
     run_folder: str = "run"
     station_folder: str = "station"
     may_realtime: bool = False
+    silence: SilenceRule = field(default_factory=SilenceRule)
+    keeps: StationConfig | None = None
+    filler_user: str = ""
+    is_root: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +56,11 @@ class SessionView:
         leaving: The agent is about to end, with all that it runs.
         foreign_jack: A JACK server runs here that we did not start.
         mixing: A mix-down of ours runs here already.
+        listening: So does an ear.
+        encoders: How often each mount's encoder was started anew because listeners
+            heard nothing.
         conflict: A losing document of a partition lies beside ours.
+        kept: What its station serves outside a session; None for nothing.
         station_denied: Why Icecast does not let this host end sources and move
             listeners; empty while it does.
     """
@@ -65,7 +80,12 @@ class SessionView:
     leaving: bool = False
     foreign_jack: bool = False
     mixing: bool = False
+    listening: bool = False
+    encoders: Mapping[MountPath, int] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     conflict: bool = False
+    kept: StationOrder | None = None
     station_denied: str = ""
 
     @property

@@ -26,7 +26,7 @@ from sessiond.v1 import session_pb2 as sessiond_dot_v1_dot_session__pb2
 from sessiond.v1 import status_pb2 as sessiond_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/agent.proto\x12\x0bsessiond.v1\x1a\x19sessiond/v1/session.proto\x1a\x18sessiond/v1/status.proto\"\x1e\n\x0cHostsRequest\x12\x0e\n\x06wait_s\x18\x01 \x01(\x01\":\n\nHostsReply\x12,\n\tsightings\x18\x01 \x03(\x0b\x32\x19.sessiond.v1.HostSighting\"^\n\rCreateRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.sessiond.v1.SessionSpec\x12%\n\x07secrets\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Secrets\"\x83\x01\n\x0c\x41pplyRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.sessiond.v1.SessionSpec\x12%\n\x07secrets\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Secrets\x12$\n\x08\x62\x61sed_on\x18\x03 \x01(\x0b\x32\x12.sessiond.v1.Stamp\",\n\x0eSessionRequest\x12\x11\n\x04name\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_name\"L\n\x0bGainRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05mount\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0f\n\x07gain_db\x18\x04 \x01(\x01\"8\n\x0bMuteRequest\x12\r\n\x05muted\x18\x01 \x01(\x08\x12\x11\n\x04host\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_host\">\n\x0fHandoverRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x11\n\x04host\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_host\"$\n\rHandoverReply\x12\x13\n\x0b\x62roadcaster\x18\x01 \x01(\t\"\x1b\n\x0bStopRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x0b\x44octorReply\x12&\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x14.sessiond.v1.Finding\"?\n\rInviteRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x14\n\x07session\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\n\n\x08_session\"\x1b\n\x0bInviteReply\x12\x0c\n\x04link\x18\x01 \x01(\t\".\n\rRemoveRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x1f\n\x0fJoinLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t2\xce\x07\n\x0c\x41gentService\x12;\n\x05Hosts\x12\x19.sessiond.v1.HostsRequest\x1a\x17.sessiond.v1.HostsReply\x12>\n\x06\x43reate\x12\x1a.sessiond.v1.CreateRequest\x1a\x18.sessiond.v1.StampedSpec\x12<\n\x05\x41pply\x12\x19.sessiond.v1.ApplyRequest\x1a\x18.sessiond.v1.StampedSpec\x12@\n\x07GetSpec\x12\x1b.sessiond.v1.SessionRequest\x1a\x18.sessiond.v1.StampedSpec\x12\x41\n\x06Status\x12\x1b.sessiond.v1.SessionRequest\x1a\x1a.sessiond.v1.SessionStatus\x12\x42\n\x05Watch\x12\x1b.sessiond.v1.SessionRequest\x1a\x1a.sessiond.v1.SessionStatus0\x01\x12\x37\n\x07SetGain\x12\x18.sessiond.v1.GainRequest\x1a\x12.sessiond.v1.Stamp\x12\x36\n\x07SetMute\x12\x18.sessiond.v1.MuteRequest\x1a\x11.sessiond.v1.Done\x12-\n\x05Leave\x12\x11.sessiond.v1.Done\x1a\x11.sessiond.v1.Done\x12.\n\x06Resume\x12\x11.sessiond.v1.Done\x1a\x11.sessiond.v1.Done\x12\x44\n\x08Handover\x12\x1c.sessiond.v1.HandoverRequest\x1a\x1a.sessiond.v1.HandoverReply\x12\x33\n\x04Stop\x12\x18.sessiond.v1.StopRequest\x1a\x11.sessiond.v1.Done\x12\x35\n\x06\x44octor\x12\x11.sessiond.v1.Done\x1a\x18.sessiond.v1.DoctorReply\x12>\n\x06Invite\x12\x1a.sessiond.v1.InviteRequest\x1a\x18.sessiond.v1.InviteReply\x12\x38\n\x06Remove\x12\x1a.sessiond.v1.RemoveRequest\x1a\x12.sessiond.v1.Stamp\x12>\n\x04Join\x12\x1c.sessiond.v1.JoinLinkRequest\x1a\x18.sessiond.v1.StampedSpecb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/agent.proto\x12\x0bsessiond.v1\x1a\x19sessiond/v1/session.proto\x1a\x18sessiond/v1/status.proto\"\x1e\n\x0cHostsRequest\x12\x0e\n\x06wait_s\x18\x01 \x01(\x01\":\n\nHostsReply\x12,\n\tsightings\x18\x01 \x03(\x0b\x32\x19.sessiond.v1.HostSighting\"^\n\rCreateRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.sessiond.v1.SessionSpec\x12%\n\x07secrets\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Secrets\"\x83\x01\n\x0c\x41pplyRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.sessiond.v1.SessionSpec\x12%\n\x07secrets\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Secrets\x12$\n\x08\x62\x61sed_on\x18\x03 \x01(\x0b\x32\x12.sessiond.v1.Stamp\",\n\x0eSessionRequest\x12\x11\n\x04name\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_name\"L\n\x0bGainRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05mount\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0f\n\x07gain_db\x18\x04 \x01(\x01\"=\n\x0cTitleRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05mount\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\"8\n\x0bMuteRequest\x12\r\n\x05muted\x18\x01 \x01(\x08\x12\x11\n\x04host\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_host\">\n\x0fHandoverRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x11\n\x04host\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_host\"$\n\rHandoverReply\x12\x13\n\x0b\x62roadcaster\x18\x01 \x01(\t\"\x1b\n\x0bStopRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x0b\x44octorReply\x12&\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x14.sessiond.v1.Finding\"?\n\rInviteRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x14\n\x07session\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\n\n\x08_session\"\x1b\n\x0bInviteReply\x12\x0c\n\x04link\x18\x01 \x01(\t\".\n\rRemoveRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x1f\n\x0fJoinLinkRequest\x12\x0c\n\x04link\x18\x01 \x01(\t2\x89\x08\n\x0c\x41gentService\x12;\n\x05Hosts\x12\x19.sessiond.v1.HostsRequest\x1a\x17.sessiond.v1.HostsReply\x12>\n\x06\x43reate\x12\x1a.sessiond.v1.CreateRequest\x1a\x18.sessiond.v1.StampedSpec\x12<\n\x05\x41pply\x12\x19.sessiond.v1.ApplyRequest\x1a\x18.sessiond.v1.StampedSpec\x12@\n\x07GetSpec\x12\x1b.sessiond.v1.SessionRequest\x1a\x18.sessiond.v1.StampedSpec\x12\x41\n\x06Status\x12\x1b.sessiond.v1.SessionRequest\x1a\x1a.sessiond.v1.SessionStatus\x12\x42\n\x05Watch\x12\x1b.sessiond.v1.SessionRequest\x1a\x1a.sessiond.v1.SessionStatus0\x01\x12\x37\n\x07SetGain\x12\x18.sessiond.v1.GainRequest\x1a\x12.sessiond.v1.Stamp\x12\x39\n\x08SetTitle\x12\x19.sessiond.v1.TitleRequest\x1a\x12.sessiond.v1.Stamp\x12\x36\n\x07SetMute\x12\x18.sessiond.v1.MuteRequest\x1a\x11.sessiond.v1.Done\x12-\n\x05Leave\x12\x11.sessiond.v1.Done\x1a\x11.sessiond.v1.Done\x12.\n\x06Resume\x12\x11.sessiond.v1.Done\x1a\x11.sessiond.v1.Done\x12\x44\n\x08Handover\x12\x1c.sessiond.v1.HandoverRequest\x1a\x1a.sessiond.v1.HandoverReply\x12\x33\n\x04Stop\x12\x18.sessiond.v1.StopRequest\x1a\x11.sessiond.v1.Done\x12\x35\n\x06\x44octor\x12\x11.sessiond.v1.Done\x1a\x18.sessiond.v1.DoctorReply\x12>\n\x06Invite\x12\x1a.sessiond.v1.InviteRequest\x1a\x18.sessiond.v1.InviteReply\x12\x38\n\x06Remove\x12\x1a.sessiond.v1.RemoveRequest\x1a\x12.sessiond.v1.Stamp\x12>\n\x04Join\x12\x1c.sessiond.v1.JoinLinkRequest\x1a\x18.sessiond.v1.StampedSpecb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,24 +45,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONREQUEST']._serialized_end=459
   _globals['_GAINREQUEST']._serialized_start=461
   _globals['_GAINREQUEST']._serialized_end=537
-  _globals['_MUTEREQUEST']._serialized_start=539
-  _globals['_MUTEREQUEST']._serialized_end=595
-  _globals['_HANDOVERREQUEST']._serialized_start=597
-  _globals['_HANDOVERREQUEST']._serialized_end=659
-  _globals['_HANDOVERREPLY']._serialized_start=661
-  _globals['_HANDOVERREPLY']._serialized_end=697
-  _globals['_STOPREQUEST']._serialized_start=699
-  _globals['_STOPREQUEST']._serialized_end=726
-  _globals['_DOCTORREPLY']._serialized_start=728
-  _globals['_DOCTORREPLY']._serialized_end=781
-  _globals['_INVITEREQUEST']._serialized_start=783
-  _globals['_INVITEREQUEST']._serialized_end=846
-  _globals['_INVITEREPLY']._serialized_start=848
-  _globals['_INVITEREPLY']._serialized_end=875
-  _globals['_REMOVEREQUEST']._serialized_start=877
-  _globals['_REMOVEREQUEST']._serialized_end=923
-  _globals['_JOINLINKREQUEST']._serialized_start=925
-  _globals['_JOINLINKREQUEST']._serialized_end=956
-  _globals['_AGENTSERVICE']._serialized_start=959
-  _globals['_AGENTSERVICE']._serialized_end=1933
+  _globals['_TITLEREQUEST']._serialized_start=539
+  _globals['_TITLEREQUEST']._serialized_end=600
+  _globals['_MUTEREQUEST']._serialized_start=602
+  _globals['_MUTEREQUEST']._serialized_end=658
+  _globals['_HANDOVERREQUEST']._serialized_start=660
+  _globals['_HANDOVERREQUEST']._serialized_end=722
+  _globals['_HANDOVERREPLY']._serialized_start=724
+  _globals['_HANDOVERREPLY']._serialized_end=760
+  _globals['_STOPREQUEST']._serialized_start=762
+  _globals['_STOPREQUEST']._serialized_end=789
+  _globals['_DOCTORREPLY']._serialized_start=791
+  _globals['_DOCTORREPLY']._serialized_end=844
+  _globals['_INVITEREQUEST']._serialized_start=846
+  _globals['_INVITEREQUEST']._serialized_end=909
+  _globals['_INVITEREPLY']._serialized_start=911
+  _globals['_INVITEREPLY']._serialized_end=938
+  _globals['_REMOVEREQUEST']._serialized_start=940
+  _globals['_REMOVEREQUEST']._serialized_end=986
+  _globals['_JOINLINKREQUEST']._serialized_start=988
+  _globals['_JOINLINKREQUEST']._serialized_end=1019
+  _globals['_AGENTSERVICE']._serialized_start=1022
+  _globals['_AGENTSERVICE']._serialized_end=2055
 # @@protoc_insertion_point(module_scope)

@@ -162,6 +162,32 @@ class GainRequest(_message.Message):
 Global___GainRequest: _TypeAlias = GainRequest  # noqa: Y015
 
 @_typing.final
+class TitleRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    MOUNT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    session: _builtins.str
+    mount: _builtins.str
+    title: _builtins.str
+    """Empty: no title any more."""
+    def __init__(
+        self,
+        *,
+        session: _builtins.str = ...,
+        mount: _builtins.str = ...,
+        title: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mount", b"mount", "session", b"session", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TitleRequest: _TypeAlias = TitleRequest  # noqa: Y015
+
+@_typing.final
 class MuteRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

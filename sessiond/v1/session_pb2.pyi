@@ -448,6 +448,26 @@ Global___Station: _TypeAlias = Station  # noqa: Y015
 class StampedSpec(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class TitlesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     STAMP_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
@@ -458,6 +478,7 @@ class StampedSpec(_message.Message):
     PEOPLE_FIELD_NUMBER: _builtins.int
     USED_FIELD_NUMBER: _builtins.int
     JOIN_MARK_FIELD_NUMBER: _builtins.int
+    TITLES_FIELD_NUMBER: _builtins.int
     stopped: _builtins.bool
     join_mark: _builtins.str
     """Which join secret is the present one."""
@@ -477,6 +498,10 @@ class StampedSpec(_message.Message):
     def people(self) -> _containers.RepeatedCompositeFieldContainer[Global___Person]: ...
     @_builtins.property
     def used(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def titles(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What listeners see on a mount, by its path."""
+
     def __init__(
         self,
         *,
@@ -490,10 +515,11 @@ class StampedSpec(_message.Message):
         people: _abc.Iterable[Global___Person] | None = ...,
         used: _abc.Iterable[_builtins.str] | None = ...,
         join_mark: _builtins.str | None = ...,
+        titles: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_join_mark", b"_join_mark", "join_mark", b"join_mark", "spec", b"spec", "stamp", b"stamp", "station", b"station"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_join_mark", b"_join_mark", "join_mark", b"join_mark", "links", b"links", "members", b"members", "people", b"people", "spec", b"spec", "stamp", b"stamp", "station", b"station", "stopped", b"stopped", "used", b"used", "voters", b"voters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_join_mark", b"_join_mark", "join_mark", b"join_mark", "links", b"links", "members", b"members", "people", b"people", "spec", b"spec", "stamp", b"stamp", "station", b"station", "stopped", b"stopped", "titles", b"titles", "used", b"used", "voters", b"voters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__join_mark: _TypeAlias = _typing.Literal["join_mark"]  # noqa: Y015
     _WhichOneofArgType__join_mark: _TypeAlias = _typing.Literal["_join_mark", b"_join_mark"]  # noqa: Y015

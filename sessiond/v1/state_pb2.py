@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from sessiond.v1 import session_pb2 as sessiond_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/state.proto\x12\x0bsessiond.v1\x1a\x19sessiond/v1/session.proto\"\x82\x01\n\tPersisted\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x16\n\tvoted_for\x18\x02 \x01(\tH\x00\x88\x01\x01\x12)\n\x07stamped\x18\x03 \x01(\x0b\x32\x18.sessiond.v1.StampedSpec\x12\x16\n\x0ewas_in_session\x18\x04 \x01(\x08\x42\x0c\n\n_voted_for\"r\n\x04Home\x12\x0f\n\x07\x62oot_id\x18\x01 \x01(\t\x12\x11\n\tadvertise\x18\x02 \x01(\t\x12\r\n\x05muted\x18\x03 \x01(\x08\x12\x11\n\tconsented\x18\x04 \x01(\x08\x12\x0c\n\x04left\x18\x05 \x01(\t\x12\x16\n\x0emuted_by_owner\x18\x06 \x01(\x08\"\x1c\n\x0bPortsAppear\x12\r\n\x05ports\x18\x01 \x03(\t\"\r\n\x0bJackAnswers\"\x0f\n\rSocketAnswers\"\x10\n\x0eStationAnswers\"\x1a\n\x07Settled\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\"\x8a\x02\n\x05Ready\x12\x30\n\x0cports_appear\x18\x01 \x01(\x0b\x32\x18.sessiond.v1.PortsAppearH\x00\x12\x30\n\x0cjack_answers\x18\x02 \x01(\x0b\x32\x18.sessiond.v1.JackAnswersH\x00\x12\x34\n\x0esocket_answers\x18\x03 \x01(\x0b\x32\x1a.sessiond.v1.SocketAnswersH\x00\x12\x36\n\x0fstation_answers\x18\x04 \x01(\x0b\x32\x1b.sessiond.v1.StationAnswersH\x00\x12\'\n\x07settled\x18\x05 \x01(\x0b\x32\x14.sessiond.v1.SettledH\x00\x42\x06\n\x04kind\"\xe5\x01\n\x08ProcPlan\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07program\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\x04\x12\x0c\n\x04\x61rgv\x18\x04 \x03(\t\x12+\n\x03\x65nv\x18\x05 \x03(\x0b\x32\x1e.sessiond.v1.ProcPlan.EnvEntry\x12\r\n\x05needs\x18\x06 \x03(\t\x12!\n\x05ready\x18\x07 \x01(\x0b\x32\x12.sessiond.v1.Ready\x12\x12\n\ngeneration\x18\x08 \x01(\x04\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"P\n\x0cProcIdentity\x12\x0b\n\x03pid\x18\x01 \x01(\x04\x12\x0f\n\x07started\x18\x02 \x01(\x04\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x11\n\targv_hash\x18\x04 \x01(\t\"^\n\nProcRecord\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.sessiond.v1.ProcPlan\x12+\n\x08identity\x18\x02 \x01(\x0b\x32\x19.sessiond.v1.ProcIdentity\"7\n\x0bProcRecords\x12(\n\x07records\x18\x01 \x03(\x0b\x32\x17.sessiond.v1.ProcRecordb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/state.proto\x12\x0bsessiond.v1\x1a\x19sessiond/v1/session.proto\"\x82\x01\n\tPersisted\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x16\n\tvoted_for\x18\x02 \x01(\tH\x00\x88\x01\x01\x12)\n\x07stamped\x18\x03 \x01(\x0b\x32\x18.sessiond.v1.StampedSpec\x12\x16\n\x0ewas_in_session\x18\x04 \x01(\x08\x42\x0c\n\n_voted_for\"r\n\x04Home\x12\x0f\n\x07\x62oot_id\x18\x01 \x01(\t\x12\x11\n\tadvertise\x18\x02 \x01(\t\x12\r\n\x05muted\x18\x03 \x01(\x08\x12\x11\n\tconsented\x18\x04 \x01(\x08\x12\x0c\n\x04left\x18\x05 \x01(\t\x12\x16\n\x0emuted_by_owner\x18\x06 \x01(\x08\"\x1c\n\x0bPortsAppear\x12\r\n\x05ports\x18\x01 \x03(\t\"\r\n\x0bJackAnswers\"\x0f\n\rSocketAnswers\"\x10\n\x0eStationAnswers\"\x1a\n\x07Settled\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\"\x8a\x02\n\x05Ready\x12\x30\n\x0cports_appear\x18\x01 \x01(\x0b\x32\x18.sessiond.v1.PortsAppearH\x00\x12\x30\n\x0cjack_answers\x18\x02 \x01(\x0b\x32\x18.sessiond.v1.JackAnswersH\x00\x12\x34\n\x0esocket_answers\x18\x03 \x01(\x0b\x32\x1a.sessiond.v1.SocketAnswersH\x00\x12\x36\n\x0fstation_answers\x18\x04 \x01(\x0b\x32\x1b.sessiond.v1.StationAnswersH\x00\x12\'\n\x07settled\x18\x05 \x01(\x0b\x32\x14.sessiond.v1.SettledH\x00\x42\x06\n\x04kind\"\xf3\x01\n\x08ProcPlan\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07program\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\x04\x12\x0c\n\x04\x61rgv\x18\x04 \x03(\t\x12+\n\x03\x65nv\x18\x05 \x03(\x0b\x32\x1e.sessiond.v1.ProcPlan.EnvEntry\x12\r\n\x05needs\x18\x06 \x03(\t\x12!\n\x05ready\x18\x07 \x01(\x0b\x32\x12.sessiond.v1.Ready\x12\x12\n\ngeneration\x18\x08 \x01(\x04\x12\x0c\n\x04user\x18P \x01(\t\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"P\n\x0cProcIdentity\x12\x0b\n\x03pid\x18\x01 \x01(\x04\x12\x0f\n\x07started\x18\x02 \x01(\x04\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x11\n\targv_hash\x18\x04 \x01(\t\"^\n\nProcRecord\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.sessiond.v1.ProcPlan\x12+\n\x08identity\x18\x02 \x01(\x0b\x32\x19.sessiond.v1.ProcIdentity\"7\n\x0bProcRecords\x12(\n\x07records\x18\x01 \x03(\x0b\x32\x17.sessiond.v1.ProcRecord\"]\n\x0cStationOrder\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.sessiond.v1.SessionSpec\x12%\n\x07station\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Station\"^\n\x0bKeptStation\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.sessiond.v1.StationOrder\x12%\n\x07secrets\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Secretsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,13 +51,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READY']._serialized_start=425
   _globals['_READY']._serialized_end=691
   _globals['_PROCPLAN']._serialized_start=694
-  _globals['_PROCPLAN']._serialized_end=923
-  _globals['_PROCPLAN_ENVENTRY']._serialized_start=881
-  _globals['_PROCPLAN_ENVENTRY']._serialized_end=923
-  _globals['_PROCIDENTITY']._serialized_start=925
-  _globals['_PROCIDENTITY']._serialized_end=1005
-  _globals['_PROCRECORD']._serialized_start=1007
-  _globals['_PROCRECORD']._serialized_end=1101
-  _globals['_PROCRECORDS']._serialized_start=1103
-  _globals['_PROCRECORDS']._serialized_end=1158
+  _globals['_PROCPLAN']._serialized_end=937
+  _globals['_PROCPLAN_ENVENTRY']._serialized_start=895
+  _globals['_PROCPLAN_ENVENTRY']._serialized_end=937
+  _globals['_PROCIDENTITY']._serialized_start=939
+  _globals['_PROCIDENTITY']._serialized_end=1019
+  _globals['_PROCRECORD']._serialized_start=1021
+  _globals['_PROCRECORD']._serialized_end=1115
+  _globals['_PROCRECORDS']._serialized_start=1117
+  _globals['_PROCRECORDS']._serialized_end=1172
+  _globals['_STATIONORDER']._serialized_start=1174
+  _globals['_STATIONORDER']._serialized_end=1267
+  _globals['_KEPTSTATION']._serialized_start=1269
+  _globals['_KEPTSTATION']._serialized_end=1363
 # @@protoc_insertion_point(module_scope)

@@ -242,10 +242,12 @@ class ProcPlan(_message.Message):
     NEEDS_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
     GENERATION_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     program: _builtins.str
     stage: _builtins.int
     generation: _builtins.int
+    user: _builtins.str
     @_builtins.property
     def argv(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -265,10 +267,11 @@ class ProcPlan(_message.Message):
         needs: _abc.Iterable[_builtins.str] | None = ...,
         ready: Global___Ready | None = ...,
         generation: _builtins.int = ...,
+        user: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ready", b"ready"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["argv", b"argv", "env", b"env", "generation", b"generation", "name", b"name", "needs", b"needs", "program", b"program", "ready", b"ready", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["argv", b"argv", "env", b"env", "generation", b"generation", "name", b"name", "needs", b"needs", "program", b"program", "ready", b"ready", "stage", b"stage", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -345,3 +348,55 @@ class ProcRecords(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProcRecords: _TypeAlias = ProcRecords  # noqa: Y015
+
+@_typing.final
+class StationOrder(_message.Message):
+    """What an Icecast serves: a session's mounts, and where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    STATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spec(self) -> _session_pb2.SessionSpec: ...
+    @_builtins.property
+    def station(self) -> _session_pb2.Station: ...
+    def __init__(
+        self,
+        *,
+        spec: _session_pb2.SessionSpec | None = ...,
+        station: _session_pb2.Station | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec", "station", b"station"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec", "station", b"station"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StationOrder: _TypeAlias = StationOrder  # noqa: Y015
+
+@_typing.final
+class KeptStation(_message.Message):
+    """What a station keeps on the air outside sessions, with the passwords of its mounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    SECRETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> Global___StationOrder: ...
+    @_builtins.property
+    def secrets(self) -> _session_pb2.Secrets: ...
+    def __init__(
+        self,
+        *,
+        order: Global___StationOrder | None = ...,
+        secrets: _session_pb2.Secrets | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "secrets", b"secrets"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "secrets", b"secrets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeptStation: _TypeAlias = KeptStation  # noqa: Y015

@@ -274,6 +274,148 @@ class MountEnd(_message.Message):
 Global___MountEnd: _TypeAlias = MountEnd  # noqa: Y015
 
 @_typing.final
+class TitleShown(_message.Message):
+    """What a listener of the host's own sees as a mount's title."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    title: _builtins.str
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        title: _builtins.str = ...,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "path", b"path", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TitleShown: _TypeAlias = TitleShown  # noqa: Y015
+
+@_typing.final
+class MountSound(_message.Message):
+    """What a mount sounds like to a listener of the host's own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    LISTENING_FIELD_NUMBER: _builtins.int
+    PROGRESSING_FIELD_NUMBER: _builtins.int
+    AGE_S_FIELD_NUMBER: _builtins.int
+    SILENT_FIELD_NUMBER: _builtins.int
+    SILENT_S_FIELD_NUMBER: _builtins.int
+    CLIPPING_FIELD_NUMBER: _builtins.int
+    HEARD_S_FIELD_NUMBER: _builtins.int
+    LEVEL_DB_FIELD_NUMBER: _builtins.int
+    TRUE_PEAK_DB_FIELD_NUMBER: _builtins.int
+    MOMENTARY_LUFS_FIELD_NUMBER: _builtins.int
+    SHORT_TERM_LUFS_FIELD_NUMBER: _builtins.int
+    INTEGRATED_LUFS_FIELD_NUMBER: _builtins.int
+    LOUDNESS_LUFS_FIELD_NUMBER: _builtins.int
+    BUFFER_S_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
+    GAP_S_FIELD_NUMBER: _builtins.int
+    DELAY_S_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    listening: _builtins.bool
+    progressing: _builtins.bool
+    age_s: _builtins.float
+    silent: _builtins.bool
+    silent_s: _builtins.float
+    clipping: _builtins.bool
+    heard_s: _builtins.float
+    level_db: _builtins.float
+    true_peak_db: _builtins.float
+    momentary_lufs: _builtins.float
+    short_term_lufs: _builtins.float
+    integrated_lufs: _builtins.float
+    loudness_lufs: _builtins.float
+    buffer_s: _builtins.float
+    gaps: _builtins.int
+    gap_s: _builtins.float
+    delay_s: _builtins.float
+    title: _builtins.str
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        listening: _builtins.bool = ...,
+        progressing: _builtins.bool = ...,
+        age_s: _builtins.float | None = ...,
+        silent: _builtins.bool = ...,
+        silent_s: _builtins.float = ...,
+        clipping: _builtins.bool = ...,
+        heard_s: _builtins.float = ...,
+        level_db: _builtins.float | None = ...,
+        true_peak_db: _builtins.float | None = ...,
+        momentary_lufs: _builtins.float | None = ...,
+        short_term_lufs: _builtins.float | None = ...,
+        integrated_lufs: _builtins.float | None = ...,
+        loudness_lufs: _builtins.float | None = ...,
+        buffer_s: _builtins.float | None = ...,
+        gaps: _builtins.int = ...,
+        gap_s: _builtins.float = ...,
+        delay_s: _builtins.float | None = ...,
+        title: _builtins.str = ...,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_s", b"_age_s", "_buffer_s", b"_buffer_s", "_delay_s", b"_delay_s", "_integrated_lufs", b"_integrated_lufs", "_level_db", b"_level_db", "_loudness_lufs", b"_loudness_lufs", "_momentary_lufs", b"_momentary_lufs", "_short_term_lufs", b"_short_term_lufs", "_true_peak_db", b"_true_peak_db", "age_s", b"age_s", "buffer_s", b"buffer_s", "delay_s", b"delay_s", "integrated_lufs", b"integrated_lufs", "level_db", b"level_db", "loudness_lufs", b"loudness_lufs", "momentary_lufs", b"momentary_lufs", "short_term_lufs", b"short_term_lufs", "true_peak_db", b"true_peak_db"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_s", b"_age_s", "_buffer_s", b"_buffer_s", "_delay_s", b"_delay_s", "_integrated_lufs", b"_integrated_lufs", "_level_db", b"_level_db", "_loudness_lufs", b"_loudness_lufs", "_momentary_lufs", b"_momentary_lufs", "_short_term_lufs", b"_short_term_lufs", "_true_peak_db", b"_true_peak_db", "age_s", b"age_s", "buffer_s", b"buffer_s", "clipping", b"clipping", "conditions", b"conditions", "delay_s", b"delay_s", "gap_s", b"gap_s", "gaps", b"gaps", "heard_s", b"heard_s", "integrated_lufs", b"integrated_lufs", "level_db", b"level_db", "listening", b"listening", "loudness_lufs", b"loudness_lufs", "momentary_lufs", b"momentary_lufs", "path", b"path", "progressing", b"progressing", "short_term_lufs", b"short_term_lufs", "silent", b"silent", "silent_s", b"silent_s", "title", b"title", "true_peak_db", b"true_peak_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__age_s: _TypeAlias = _typing.Literal["age_s"]  # noqa: Y015
+    _WhichOneofArgType__age_s: _TypeAlias = _typing.Literal["_age_s", b"_age_s"]  # noqa: Y015
+    _WhichOneofReturnType__buffer_s: _TypeAlias = _typing.Literal["buffer_s"]  # noqa: Y015
+    _WhichOneofArgType__buffer_s: _TypeAlias = _typing.Literal["_buffer_s", b"_buffer_s"]  # noqa: Y015
+    _WhichOneofReturnType__delay_s: _TypeAlias = _typing.Literal["delay_s"]  # noqa: Y015
+    _WhichOneofArgType__delay_s: _TypeAlias = _typing.Literal["_delay_s", b"_delay_s"]  # noqa: Y015
+    _WhichOneofReturnType__integrated_lufs: _TypeAlias = _typing.Literal["integrated_lufs"]  # noqa: Y015
+    _WhichOneofArgType__integrated_lufs: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs"]  # noqa: Y015
+    _WhichOneofReturnType__level_db: _TypeAlias = _typing.Literal["level_db"]  # noqa: Y015
+    _WhichOneofArgType__level_db: _TypeAlias = _typing.Literal["_level_db", b"_level_db"]  # noqa: Y015
+    _WhichOneofReturnType__loudness_lufs: _TypeAlias = _typing.Literal["loudness_lufs"]  # noqa: Y015
+    _WhichOneofArgType__loudness_lufs: _TypeAlias = _typing.Literal["_loudness_lufs", b"_loudness_lufs"]  # noqa: Y015
+    _WhichOneofReturnType__momentary_lufs: _TypeAlias = _typing.Literal["momentary_lufs"]  # noqa: Y015
+    _WhichOneofArgType__momentary_lufs: _TypeAlias = _typing.Literal["_momentary_lufs", b"_momentary_lufs"]  # noqa: Y015
+    _WhichOneofReturnType__short_term_lufs: _TypeAlias = _typing.Literal["short_term_lufs"]  # noqa: Y015
+    _WhichOneofArgType__short_term_lufs: _TypeAlias = _typing.Literal["_short_term_lufs", b"_short_term_lufs"]  # noqa: Y015
+    _WhichOneofReturnType__true_peak_db: _TypeAlias = _typing.Literal["true_peak_db"]  # noqa: Y015
+    _WhichOneofArgType__true_peak_db: _TypeAlias = _typing.Literal["_true_peak_db", b"_true_peak_db"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__age_s) -> _WhichOneofReturnType__age_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__buffer_s) -> _WhichOneofReturnType__buffer_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delay_s) -> _WhichOneofReturnType__delay_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__integrated_lufs) -> _WhichOneofReturnType__integrated_lufs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__level_db) -> _WhichOneofReturnType__level_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__loudness_lufs) -> _WhichOneofReturnType__loudness_lufs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__momentary_lufs) -> _WhichOneofReturnType__momentary_lufs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__short_term_lufs) -> _WhichOneofReturnType__short_term_lufs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__true_peak_db) -> _WhichOneofReturnType__true_peak_db | None: ...
+
+Global___MountSound: _TypeAlias = MountSound  # noqa: Y015
+
+@_typing.final
 class HostStatus(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -292,6 +434,8 @@ class HostStatus(_message.Message):
     MOUNTS_FIELD_NUMBER: _builtins.int
     STRIPS_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
+    SOUNDS_FIELD_NUMBER: _builtins.int
+    TITLES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     id: _builtins.str
     address: _builtins.str
@@ -315,6 +459,10 @@ class HostStatus(_message.Message):
     def strips(self) -> _containers.RepeatedCompositeFieldContainer[Global___StripLevel]: ...
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
+    @_builtins.property
+    def sounds(self) -> _containers.RepeatedCompositeFieldContainer[Global___MountSound]: ...
+    @_builtins.property
+    def titles(self) -> _containers.RepeatedCompositeFieldContainer[Global___TitleShown]: ...
     def __init__(
         self,
         *,
@@ -333,10 +481,12 @@ class HostStatus(_message.Message):
         mounts: _abc.Iterable[Global___MountEnd] | None = ...,
         strips: _abc.Iterable[Global___StripLevel] | None = ...,
         conditions: _abc.Iterable[Global___Condition] | None = ...,
+        sounds: _abc.Iterable[Global___MountSound] | None = ...,
+        titles: _abc.Iterable[Global___TitleShown] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "audio", b"audio", "clock", b"clock", "id", b"id", "stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "audio", b"audio", "clock", b"clock", "conditions", b"conditions", "id", b"id", "links", b"links", "mounts", b"mounts", "muted", b"muted", "name", b"name", "procs", b"procs", "session", b"session", "stamp", b"stamp", "state", b"state", "strips", b"strips", "voter", b"voter"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_id", b"_id", "address", b"address", "audio", b"audio", "clock", b"clock", "conditions", b"conditions", "id", b"id", "links", b"links", "mounts", b"mounts", "muted", b"muted", "name", b"name", "procs", b"procs", "session", b"session", "sounds", b"sounds", "stamp", b"stamp", "state", b"state", "strips", b"strips", "titles", b"titles", "voter", b"voter"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
@@ -411,6 +561,8 @@ class MountStatus(_message.Message):
     PEAK_DB_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
+    SOUND_FIELD_NUMBER: _builtins.int
+    HEARD_BY_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     url: _builtins.str
     state: _builtins.str
@@ -420,8 +572,11 @@ class MountStatus(_message.Message):
     listeners: _builtins.int
     peak_db: _builtins.float
     title: _builtins.str
+    heard_by: _builtins.str
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
+    @_builtins.property
+    def sound(self) -> Global___MountSound: ...
     def __init__(
         self,
         *,
@@ -435,19 +590,25 @@ class MountStatus(_message.Message):
         peak_db: _builtins.float | None = ...,
         title: _builtins.str = ...,
         conditions: _abc.Iterable[Global___Condition] | None = ...,
+        sound: Global___MountSound | None = ...,
+        heard_by: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bitrate_kbps", b"_bitrate_kbps", "_host", b"_host", "_peak_db", b"_peak_db", "bitrate_kbps", b"bitrate_kbps", "host", b"host", "peak_db", b"peak_db"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bitrate_kbps", b"_bitrate_kbps", "_heard_by", b"_heard_by", "_host", b"_host", "_peak_db", b"_peak_db", "bitrate_kbps", b"bitrate_kbps", "heard_by", b"heard_by", "host", b"host", "peak_db", b"peak_db", "sound", b"sound"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bitrate_kbps", b"_bitrate_kbps", "_host", b"_host", "_peak_db", b"_peak_db", "bitrate_kbps", b"bitrate_kbps", "conditions", b"conditions", "format", b"format", "host", b"host", "listeners", b"listeners", "path", b"path", "peak_db", b"peak_db", "state", b"state", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bitrate_kbps", b"_bitrate_kbps", "_heard_by", b"_heard_by", "_host", b"_host", "_peak_db", b"_peak_db", "bitrate_kbps", b"bitrate_kbps", "conditions", b"conditions", "format", b"format", "heard_by", b"heard_by", "host", b"host", "listeners", b"listeners", "path", b"path", "peak_db", b"peak_db", "sound", b"sound", "state", b"state", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bitrate_kbps: _TypeAlias = _typing.Literal["bitrate_kbps"]  # noqa: Y015
     _WhichOneofArgType__bitrate_kbps: _TypeAlias = _typing.Literal["_bitrate_kbps", b"_bitrate_kbps"]  # noqa: Y015
+    _WhichOneofReturnType__heard_by: _TypeAlias = _typing.Literal["heard_by"]  # noqa: Y015
+    _WhichOneofArgType__heard_by: _TypeAlias = _typing.Literal["_heard_by", b"_heard_by"]  # noqa: Y015
     _WhichOneofReturnType__host: _TypeAlias = _typing.Literal["host"]  # noqa: Y015
     _WhichOneofArgType__host: _TypeAlias = _typing.Literal["_host", b"_host"]  # noqa: Y015
     _WhichOneofReturnType__peak_db: _TypeAlias = _typing.Literal["peak_db"]  # noqa: Y015
     _WhichOneofArgType__peak_db: _TypeAlias = _typing.Literal["_peak_db", b"_peak_db"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bitrate_kbps) -> _WhichOneofReturnType__bitrate_kbps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__heard_by) -> _WhichOneofReturnType__heard_by | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__host) -> _WhichOneofReturnType__host | None: ...
     @_typing.overload
@@ -615,6 +776,7 @@ class HostFacts(_message.Message):
     BUSY_PORTS_FIELD_NUMBER: _builtins.int
     MUTED_FIELD_NUMBER: _builtins.int
     HEARD_FIELD_NUMBER: _builtins.int
+    SILENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     id: _builtins.str
     address: _builtins.str
@@ -630,6 +792,10 @@ class HostFacts(_message.Message):
     def busy_ports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
     def heard(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def silent(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Mounts that its ear hears, and hears silent."""
+
     def __init__(
         self,
         *,
@@ -645,10 +811,11 @@ class HostFacts(_message.Message):
         busy_ports: _abc.Iterable[_builtins.int] | None = ...,
         muted: _builtins.bool = ...,
         heard: _abc.Iterable[_builtins.str] | None = ...,
+        silent: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["able", b"able", "address", b"address", "busy_ports", b"busy_ports", "clock", b"clock", "generations", b"generations", "heard", b"heard", "id", b"id", "muted", b"muted", "name", b"name", "period_frames", b"period_frames", "rate_hz", b"rate_hz", "reachable", b"reachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["able", b"able", "address", b"address", "busy_ports", b"busy_ports", "clock", b"clock", "generations", b"generations", "heard", b"heard", "id", b"id", "muted", b"muted", "name", b"name", "period_frames", b"period_frames", "rate_hz", b"rate_hz", "reachable", b"reachable", "silent", b"silent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

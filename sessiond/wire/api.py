@@ -64,6 +64,16 @@ class AgentApi(Protocol):
         """Set one fader and return the stamp of that change."""
         ...
 
+    async def title(self, session: SessionName, mount: MountPath, title: str) -> Stamp:
+        """Set what listeners of a mount see, and return the stamp of that change.
+
+        Args:
+            session: A running one.
+            mount: One of its mounts.
+            title: Such as ``Artist - Title``; empty for none.
+        """
+        ...
+
     async def mute(self, host: HostName | None, *, muted: bool) -> None:
         """Close or open a host's inputs; None is this host.
 

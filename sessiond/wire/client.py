@@ -30,6 +30,7 @@ from sessiond.wire.messages import (
     RemoveRequest,
     SessionRequest,
     StopRequest,
+    TitleRequest,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +124,11 @@ class AgentClient:
         """As `AgentApi.gain`."""
         request = GainRequest(session=session, mount=mount, host=host, gain_db=gain_db)
         return await self._open.ask(methods.SET_GAIN, request, within=self._within)
+
+    async def title(self, session: SessionName, mount: MountPath, title: str) -> Stamp:
+        """As `AgentApi.title`."""
+        request = TitleRequest(session=session, mount=mount, title=title)
+        return await self._open.ask(methods.SET_TITLE, request, within=self._within)
 
     async def mute(self, host: HostName | None, *, muted: bool) -> None:
         """As `AgentApi.mute`."""

@@ -77,6 +77,15 @@ class GainRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TitleRequest:
+    """What listeners of one mount are to see; an empty title is none any more."""
+
+    session: SessionName
+    mount: MountPath
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MuteRequest:
     """A musician's inputs.
 

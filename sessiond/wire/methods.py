@@ -26,6 +26,7 @@ from sessiond.wire.messages import (
     RemoveRequest,
     SessionRequest,
     StopRequest,
+    TitleRequest,
 )
 
 Q = TypeVar("Q")
@@ -69,6 +70,7 @@ WATCH: Final = _agent(
     "Watch", SessionRequest, SessionStatus, "go on showing the status"
 )
 SET_GAIN: Final = _agent("SetGain", GainRequest, Stamp, "set a gain")
+SET_TITLE: Final = _agent("SetTitle", TitleRequest, Stamp, "set a title")
 SET_MUTE: Final = _agent("SetMute", MuteRequest, Done, "mute or unmute a host")
 LEAVE: Final = _agent("Leave", Done, Done, "leave its session")
 RESUME: Final = _agent("Resume", Done, Done, "resume its session")

@@ -43,6 +43,7 @@ from sessiond.wire.messages import (
     RemoveRequest,
     SessionRequest,
     StopRequest,
+    TitleRequest,
 )
 from sessiond.wire.methods import Method
 from sessiond.wire.peer_api import PeerApi
@@ -215,6 +216,9 @@ class _AgentAnswers:
             request.session, request.mount, request.host, request.gain_db
         )
 
+    async def title(self, request: TitleRequest) -> Stamp:
+        return await self._api.title(request.session, request.mount, request.title)
+
     async def mute(self, request: MuteRequest, caller: Caller) -> Done:
         await self._api.mute(
             request.host, muted=request.muted, by_owner=caller.id is None
@@ -258,6 +262,7 @@ def agent_handlers(
     answers.once(methods.STATUS, asked.status)
     answers.again(methods.WATCH, asked.watch)
     answers.once(methods.SET_GAIN, asked.gain)
+    answers.once(methods.SET_TITLE, asked.title)
     answers.once_to(methods.SET_MUTE, asked.mute)
     answers.once(methods.LEAVE, asked.leave)
     answers.once(methods.RESUME, asked.resume)

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.executables import PACKAGES, Executables, programs
-from sessiond.core.argv import icecast_argv, jackd_argv, jacktrip_argv, own_argv
+from sessiond.core.argv import (
+    icecast_argv,
+    jackd_argv,
+    jacktrip_argv,
+    liquidsoap_argv,
+    own_argv,
+)
 from sessiond.core.proc import Program
 from sessiond.core.spec import LinkSettings
 from sessiond.errors import Broken
@@ -62,8 +68,10 @@ def test_every_argument_list_begins_with_a_program_of_the_table() -> None:
         Program.JACKD: jackd_argv(own, Hertz(48000), Frames(128))[0],
         Program.JACKTRIP: jacktrip_argv(BOB, None, UdpPort(4464), settings)[0],
         Program.ICECAST: icecast_argv("icecast.xml")[0],
+        Program.LIQUIDSOAP: liquidsoap_argv("radio.liq")[0],
         Program.MIXDOWN: own_argv(own, Program.MIXDOWN, ProcName("m"), "s")[0],
         Program.SOURCE: own_argv(own, Program.SOURCE, ProcName("s"), "s")[0],
+        Program.EAR: own_argv(own, Program.EAR, ProcName("e"), "s")[0],
     }
     assert firsts.keys() == set(Program)
     assert set(firsts.values()) <= PACKAGES.keys() | {own.python}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.adapters.icecast import parse_status
 from agent.adapters.icecast_admin import AdminOutcome, parse_answer, parse_stats
 from sessiond.units import MountPath
 
@@ -99,3 +100,21 @@ def test_a_mount_without_a_source_has_no_stats() -> None:
 @pytest.mark.parametrize("text", ["", "<html></html>", "<icestats>", "no", "\0"])
 def test_what_is_no_stats_page_tells_nothing(text: str) -> None:
     assert parse_stats(text, PATH) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ('"title":"A - B"', "A - B"),
+        ('"artist":"A","title":"B"', "A - B"),
+        ('"title":007', "007"),
+        ('"genre":"jam"', ""),
+    ],
+)
+def test_icecasts_own_title_is_put_together(said: str, title: str) -> None:
+    source = (
+        '"listenurl":"http://x:8000/mix.ogg","stream_start_iso8601":"2026",'
+        f'{said},"dummy":null'
+    )
+    (seen,) = parse_status(f'{{"icestats":{{"source":{{{source}}}}}}}')
+    assert seen.title == title

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from agent.mixdown.bank import Bank
 from agent.mixdown.messages import (
+    bus_from_json,
+    fade_in_request,
     order_from_json,
     order_to_json,
     report_from_json,
@@ -17,11 +19,13 @@ from agent.mixdown.messages import (
 )
 from agent.mixdown.times import CallbackTimes
 from sessiond.core.mixmatrix import (
+    FADE_IN,
     SILENCE,
     MixLevels,
     MixOrder,
     MixReport,
     fade_periods,
+    hushed,
     next_order,
 )
 from sessiond.errors import Refused
@@ -261,3 +265,27 @@ def test_a_report_survives_the_trip() -> None:
 def test_what_is_no_report_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         report_from_json({**report_to_json(REPORTED), **change})
+
+
+def test_a_fade_in_takes_its_time() -> None:
+    wanted = order("alice", mix=(0.0,))
+    before = bank(wanted)
+    run(before, (0.5,), FADE)
+    before = bank(hushed(wanted, {"mix.ogg"}), before)
+    run(before, (0.5,), FADE)
+    rising = Bank(wanted, RATE, PERIOD, before, FADE_IN)
+    rising.take_over(before)
+    periods = fade_periods(RATE, PERIOD, FADE_IN)
+    heard = run(rising, (0.5,), periods)
+    assert heard[0] == pytest.approx(0.0, abs=1e-4)
+    assert heard[len(heard) // 2] == pytest.approx(0.25, abs=0.01)
+    assert heard[-1] == pytest.approx(0.5, abs=1e-3)
+    assert max(np.diff(heard)) < 1e-4
+    assert rising.settled
+
+
+def test_a_fade_in_names_a_bus() -> None:
+    assert bus_from_json(fade_in_request("mix.ogg")["fade_in"]) == "mix.ogg"
+    for wrong in (None, 1, "mix", "../mix.ogg"):
+        with pytest.raises(Refused, match="no name of a bus"):
+            bus_from_json(wrong)

@@ -1,7 +1,7 @@
 """What a standby and a broadcaster have done, at fake sources and a fake station."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +12,16 @@ import pytest
 from agent.bell import TurnBell
 from agent.host import Host
 from agent.mount_admin import MountAdmin
-from agent.on_air import OnAir
+from agent.on_air import CALLED_AGAIN, OnAir
 from agent.source.steer import renew
-from agent.steering import SteeringServer
+from agent.steering import Json, SteeringServer
 from sessiond.core import election as el
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.holder import HolderLabel, Role, describe
 from sessiond.core.plan import plan_host
 from sessiond.core.seats import PLAYS_AFTER, SETTLED_AFTER
 from sessiond.core.sourcing import Seat, SourceReport, SourceState
-from sessiond.core.spec import Codec
+from sessiond.core.spec import Codec, StandbyMode
 from sessiond.units import HostName, MountPath, ProcName, SessionName, Term
 from tests.agent.players import Child
 from tests.core.examples import (
@@ -39,6 +39,7 @@ from tests.support.fakes import FakeClock, FakeJackServer, FakeStore
 from tests.support.identities import identity_of
 
 MIX, DJ = MountPath("/mix.ogg"), MountPath("/dj1.opus")
+FILLER = MountPath("/mix-filler.ogg")
 HIDDEN = {MIX: MountPath("/mix-standby.ogg"), DJ: MountPath("/dj1-standby.opus")}
 DOC = document(session((ALICE, BOB), (mount(MIX), mount(DJ, ALICE, codec=Codec.OPUS))))
 
@@ -226,6 +227,115 @@ async def test_a_source_that_is_back_takes_its_listeners_from_the_standby_once(
     hands.clock.advance(PLAYS_AFTER)
     await hands.steer()
     assert listener.path == MIX
+
+
+# The filler, and how a mount begins
+
+
+class Desk:
+    """A mix-down's socket that notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.faded: list[Json] = []
+
+    def answer(self, request: Mapping[str, Json]) -> Mapping[str, Json]:
+        self.faded.append(request["fade_in"])
+        return {"accepted": True}
+
+
+@pytest.fixture
+async def desk(stack: AsyncExitStack, tmp_path: Path) -> Desk:
+    desk = Desk()
+    socket = SteeringServer(tmp_path / "mixdown.sock", desk.answer)
+    await stack.enter_async_context(socket)
+    return desk
+
+
+@pytest.mark.parametrize("mode", [StandbyMode.HOT, StandbyMode.COLD])
+async def test_whoever_hears_the_filler_is_called_to_a_mount_that_plays(
+    hands: Hands, mode: StandbyMode
+) -> None:
+    settings = replace(DOC.spec.broadcast, standby=mode)
+    doc = replace(DOC, spec=replace(DOC.spec, broadcast=settings))
+    hands.leadership = leadership(doc, None, standby=None)
+    hands.radio.put(FILLER)
+    listener = hands.radio.listen(FILLER)
+    hands.radio.drop(MIX)
+    hands.bob_is_elected()
+    await hands.steer(2)
+    assert hands.state(MIX, Seat.PRIMARY) is SourceState.LIVE
+    assert listener.path == FILLER  # there is no page to play yet
+    hands.clock.advance(SETTLED_AFTER)
+    await hands.steer()
+    assert listener.path == MIX
+
+
+async def test_whoever_could_not_be_called_at_first_is_called_again(
+    hands: Hands,
+) -> None:
+    hands.radio.drop(MIX)
+    hands.radio.put(FILLER)
+    listener = hands.radio.listen(FILLER)
+    hands.bob_is_elected()
+    await hands.steer(2)
+    hands.radio.up = False
+    hands.clock.advance(SETTLED_AFTER)
+    await hands.steer()
+    assert listener.path == FILLER
+    hands.radio.up = True
+    hands.clock.advance(CALLED_AGAIN[0])
+    await hands.steer()
+    assert listener.path == MIX
+
+
+async def test_a_station_without_a_filler_denies_nothing_that_matters(
+    hands: Hands,
+) -> None:
+    hands.radio.drop(MIX)
+    hands.radio.rights = False
+    hands.bob_is_elected()
+    await hands.steer(2)
+    hands.clock.advance(SETTLED_AFTER)
+    await hands.steer()
+    hands.host.station_denied = ""
+    for wait in CALLED_AGAIN:
+        hands.clock.advance(wait)
+        await hands.steer()
+    assert hands.host.station_denied == ""
+
+
+async def test_a_mount_that_comes_on_the_air_begins_softly_once(
+    hands: Hands, desk: Desk
+) -> None:
+    hands.leadership = leadership(DOC, None, standby=None)
+    for path in (MIX, DJ):
+        hands.radio.drop(path)
+    await hands.steer()
+    for seat in Seat:
+        hands.children[ProcName("source-mix.ogg")].answer({"revoke": seat.value})
+        hands.children[ProcName("source-dj1.opus")].answer({"revoke": seat.value})
+    await hands.steer()
+    hands.bob_is_elected()
+    await hands.steer(4)
+    assert sorted(map(str, desk.faded)) == ["dj1.opus", "mix.ogg"]
+
+    hands.children[ProcName("source-mix.ogg")].answer({"revoke": Seat.PRIMARY.value})
+    await hands.steer()
+    hands.bob_is_elected()
+    await hands.steer(3)
+    assert hands.state(MIX, Seat.PRIMARY) is SourceState.LIVE
+    assert len(desk.faded) == 2
+
+
+async def test_nobody_hears_a_promotion_begin(hands: Hands, desk: Desk) -> None:
+    await hands.steer(2)
+    assert hands.state(MIX, Seat.HIDDEN) is SourceState.LIVE
+    for path in (MIX, DJ):
+        hands.radio.drop(path)
+    hands.bob_is_elected()
+    await hands.steer(4)
+    assert hands.state(MIX, Seat.PRIMARY) is SourceState.LIVE
+    assert desk.faded == []
 
 
 async def test_listeners_of_a_silent_host_are_rescued_once(hands: Hands) -> None:

@@ -367,6 +367,45 @@ async def test_a_fader_that_is_none_is_refused(
         assert leader.document == before
 
 
+# Titles
+
+
+async def test_a_title_is_a_stamped_revision_that_both_seats_sources_get() -> None:
+    async with band() as opened:
+        leader, other = await duo(opened, show())
+        stamp = await other.service.title(JAM, MIX, " A - B ")
+        await stored(leader, stamp)
+        assert leader.document.titles == {MIX: "A - B"}
+        assert leader.document.spec.mounts == show().mounts
+
+        def told() -> bool:
+            orders = [one.host.plan.sources.values() for one in (leader, other)]
+            titles = [[order.title for order in each] for each in orders]
+            return titles == [["A - B"], ["A - B"]]
+
+        await aeventually(told, within=SOON)
+        again = await leader.service.title(JAM, MIX, "")
+        await stored(other, again)
+        assert other.document.titles == {}
+
+
+@pytest.mark.parametrize("at_leader", [True, False])
+@pytest.mark.parametrize(
+    ("path", "title", "words"),
+    [("/dj9.ogg", "A", "has no mount"), ("/mix.ogg", "a\nb", "A title must be")],
+)
+async def test_a_title_that_is_none_is_refused(
+    *, at_leader: bool, path: str, title: str, words: str
+) -> None:
+    async with band() as opened:
+        leader, other = await duo(opened, show())
+        before = leader.document
+        asked = leader if at_leader else other
+        with pytest.raises(Refused, match=words):
+            await asked.service.title(JAM, MountPath(path), title)
+        assert leader.document == before
+
+
 # Another session, no session, no leader
 
 

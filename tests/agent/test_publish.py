@@ -8,8 +8,9 @@ from agent.publish import MOST_WATCHERS
 from sessiond.core.conditions import Reason
 from sessiond.core.election import Liveness, Role
 from sessiond.core.status import LinkState, MountState, Phase, ProcState
+from sessiond.core.titles import TitleHeard
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import MountPath, ProcName
+from sessiond.units import MountPath, ProcName, Seconds
 from tests.agent.band import JAM, SOON, band, jam, show
 from tests.core.examples import ALICE, BOB
 from tests.support.eventually import aeventually
@@ -171,3 +172,15 @@ async def test_watchers_are_so_many_and_no_more() -> None:
         assert isinstance(late, AsyncGenerator)
         await stack.enter_async_context(aclosing(late))
         assert (await anext(late)).session == JAM
+
+
+async def test_a_host_shows_the_titles_that_its_listeners_see() -> None:
+    async with band() as opened:
+        alice, bob = await opened.add("alice"), await opened.add("bob")
+        leader = await opened.formed(show(), alice, bob)
+        now = leader.host.clock.now()
+        off = TitleHeard(title="A", wanted="B", other_since=Seconds(now - 9))
+        leader.host.titles = {MIX: off}
+        (shown,) = leader.publisher.own().titles
+        assert (shown.path, shown.title) == (MIX, "A")
+        assert [c.reason for c in shown.conditions] == [Reason.TITLE_NOT_SHOWN]

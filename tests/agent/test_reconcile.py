@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from sessiond.core.jackgraph import JackGraph, Wire
 from sessiond.core.proc import ProcPlan, Program, Stage
 from sessiond.core.procstates import BackingOff, GaveUp, Running, Starting
 from sessiond.core.stamped import Station
+from sessiond.core.stationfile import StationConfig
 from sessiond.core.status import LinkState, Verdict
 from sessiond.errors import Broken, Unavailable
 from sessiond.units import PortName, ProcName, Seconds
@@ -321,6 +323,17 @@ async def test_the_doctor_tells_whether_the_station_answers(
     desk.host.station_heard = desk.host.clock.now() if heard else None
     found = {f.subject: f for f in await look_over(desk.host)}
     assert found["Icecast"].verdict is (Verdict.OK if heard else Verdict.FAIL)
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_the_doctor_tells_whether_a_station_has_music(
+    desk: Desk, tmp_path: Path, *, there: bool
+) -> None:
+    music = tmp_path if there else tmp_path / "none"
+    station = StationConfig(music=str(music))
+    desk.host.config = replace(desk.host.config, station=station)
+    found = {f.subject: f for f in await look_over(desk.host)}
+    assert found["music"].verdict is (Verdict.OK if there else Verdict.FAIL)
 
 
 async def test_a_spawn_that_the_system_has_no_room_for_is_tried_again(

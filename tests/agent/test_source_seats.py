@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,23 @@ class Steered:
     def say(self, **request: Json) -> SourceReport:
         return parse_report(self.source.answer(request)["report"])
 
-    def order(self, name: str = "") -> SourceReport:
+    @property
+    def words(self) -> str:
+        return self.station.received.decode("latin-1")
+
+    def was_told(self, words: str) -> bool:
+        return words in self.words
+
+    @staticmethod
+    def file(seat: Seat) -> str:
+        return "a.mp3" if seat is Seat.PRIMARY else "a-standby.mp3"
+
+    def order(
+        self,
+        name: str = "",
+        title: str = "",
+        password: str = "hack",  # noqa: S107
+    ) -> SourceReport:
         order = SourceOrder(
             path=MountPath("/a.mp3"),
             hidden=MountPath("/a-standby.mp3"),
@@ -66,8 +83,9 @@ class Steered:
             name=name,
             session=SessionName("jam"),
             host=HostName("alice"),
+            title=title,
         )
-        return self.say(order=order_document(order), password="hack")
+        return self.say(order=order_document(order), password=password)
 
     def lease(self, seat: Seat, grant: int = 1) -> Lease:
         return Lease(
@@ -233,3 +251,31 @@ async def test_at_the_end_both_mounts_are_free_before_ffmpeg_ends(
         assert not made.station.cut
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_another_title_changes_neither_encoder_nor_put(tmp_path: Path) -> None:
+    async with feeding_both(tmp_path) as made:
+        pid = made.say(report=True).encoder_pid
+        made.order(title="A - B")
+        for seat in Seat:
+            told = f"/admin/metadata?mode=updinfo&mount=%2F{made.file(seat)}&"
+            await aeventually(partial(made.was_told, told), within=5)
+            await made.send_more(seat)
+        report = made.say(report=True)
+        assert report.encoder_pid == pid
+        assert made.words.count("PUT ") == 2
+        assert "song=A%20-%20B" in made.words
+        # This station says no more than 200.
+        await aeventually(
+            lambda: "does not show" in made.seat(Seat.HIDDEN).title_refused, within=5
+        )
+        assert made.seat(Seat.HIDDEN).title == ""
+
+
+async def test_another_password_with_a_title_is_another_order(tmp_path: Path) -> None:
+    async with feeding_both(tmp_path) as made:
+        pid = made.say(report=True).encoder_pid
+        made.order(title="A - B", password="other")
+        await aeventually(
+            lambda: made.say(report=True).encoder_pid not in (0, pid), within=8
+        )

@@ -13,7 +13,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from tests.bench import command, going_live, joining, latency, mixdown, rest, takeover
+from tests.bench import (
+    command,
+    going_live,
+    joining,
+    latency,
+    listeners,
+    mixdown,
+    rest,
+    takeover,
+)
 from tests.bench.figures import Row, table
 from tests.bench.page import write
 
@@ -32,6 +41,7 @@ FIGURES: Final[Mapping[str, Measure]] = {
     "mixdown": _mixdown,
     "latency": lambda runs, _: latency.measure(runs),
     "join": lambda runs, _: joining.measure(runs),
+    "listeners": lambda _, seconds: listeners.measure(seconds),
     "status": lambda runs, _: command.measure(2 * runs),
 }
 

@@ -102,6 +102,10 @@ class FakeAgent:
         self._note("gain", session, mount, host, gain_db)
         return Stamp(Term(3), 3)
 
+    async def title(self, session: SessionName, mount: MountPath, title: str) -> Stamp:
+        self._note("title", session, mount, title)
+        return Stamp(Term(3), 3)
+
     async def mute(
         self, host: HostName | None, *, muted: bool, by_owner: bool = False
     ) -> None:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from sessiond.core.conditions import Reason, error, warning
 from sessiond.core.election import Liveness, Role
+from sessiond.core.hearing import MountSound
 from sessiond.core.spec import Codec
 from sessiond.core.specfile import parse_spec
 from sessiond.core.stamped import LinkPort, Member, Stamp, StampedSpec, Station
@@ -33,6 +34,7 @@ from sessiond.units import (
     Kbps,
     MountPath,
     ProcName,
+    Seconds,
     SessionName,
     Term,
     UdpPort,
@@ -130,6 +132,16 @@ _mix = MountStatus(
     bitrate_kbps=Kbps(128),
     listeners=12,
     peak_db=Decibels(-9.14),
+    sound=MountSound(
+        path=MIX,
+        listening=True,
+        progressing=True,
+        age_s=Seconds(0.5),
+        loudness_lufs=Decibels(-18.34),
+        true_peak_db=Decibels(-1.5),
+        delay_s=Seconds(4.21),
+    ),
+    heard_by=BOB,
 )
 _solo = MountStatus(
     path=SOLO,

@@ -98,6 +98,30 @@ def test_icecast_config_needs_what_it_prints(
     assert (word in captured.err, captured.out) == (True, "")
 
 
+def test_a_relay_has_every_mount_and_no_password(
+    agent: FakeAgent, file: Path, capsys: Capture
+) -> None:
+    file.write_text(file.read_text() + '[icecast]\nhost = "h"\ntls = true\n')
+    asked = ["icecast-config", str(file), "--relay-of", "http://radio.local:8010"]
+    more = ["--hostname", "relay.local", "--listeners", "2000"]
+    assert run([*asked, *more], agent.operator()) == 0
+    text = capsys.readouterr().out
+    root = ET.fromstring(text)  # noqa: S314  our own text
+    assert root.findtext("relay/server") == "radio.local"
+    assert root.findtext("relay/port") == "8010"
+    assert root.findtext("hostname") == "relay.local"
+    assert root.findtext("mount/max-listeners") == "2000"
+    assert "password" not in text
+
+
+def test_a_relay_of_no_address_is_refused(
+    agent: FakeAgent, file: Path, capsys: Capture
+) -> None:
+    asked = ["icecast-config", str(file), "--relay-of", "radio.local"]
+    assert run(asked, agent.operator()) == 2
+    assert "no address of an Icecast" in capsys.readouterr().err
+
+
 GOOD = Finding(subject="JACK", verdict=Verdict.OK, sentence="It runs.")
 BAD = Finding(
     subject="station", verdict=Verdict.FAIL, sentence="No.", hint="Look at it."

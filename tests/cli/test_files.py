@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sessiond.cli.files import read_secrets, read_spec
+from sessiond.sessionfiles import read_secrets, read_spec
 from sessiond.core.filecheck import LONGEST_FILE
 from sessiond.core.mistakes import BadFile
 from sessiond.core.specfile import PasswordFiles, SpecFile

@@ -14,8 +14,8 @@ from tests.cli.pictures import LINK
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     "demo", "hosts", "check", "create", "invite", "join", "remove", "spec", "apply",
-    "status", "watch", "gain", "mute", "unmute", "leave", "resume", "handover", "stop",
-    "icecast-config", "doctor",
+    "status", "watch", "listen", "gain", "title", "mute", "unmute", "leave", "resume",
+    "handover", "stop", "icecast-config", "page", "next-track", "doctor",
 )  # fmt: skip
 
 

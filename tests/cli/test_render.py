@@ -37,9 +37,9 @@ carol      gone   –             –     –      unknown     –
 LINK         STATE  UDP PORT  RTT     LATENCY  GLITCHES/MIN
 alice – bob  up     4464      0.4 ms  –        0
 
-MOUNT       STATE  FROM   FORMAT      LISTENERS  PEAK
-/mix.ogg    live   alice  vorbis 128  12         -9.1 dB
-/solo.flac  down   –      flac        0          silent
+MOUNT       STATE  FROM   FORMAT      LISTENERS  PEAK     LOUDNESS    DELAY
+/mix.ogg    live   alice  vorbis 128  12         -9.1 dB  -18.3 LUFS  4.2 s
+/solo.flac  down   –      flac        0          silent   –           –
 
 Listen: http://192.168.1.20:8000/mix.ogg
 
@@ -173,9 +173,21 @@ def test_the_status_document_has_the_keys_that_scripts_rely_on() -> None:
         "listeners": 12,
         "peak_db": -9.14,
         "title": "",
+        "heard_by": "bob",
+        "heard_ago_s": 0.5,
+        "progressing": True,
+        "silent": False,
+        "clipping": False,
+        "loudness_lufs": -18.34,
+        "true_peak_db": -1.5,
+        "delay_s": 4.21,
+        "gaps": 0,
         "conditions": [],
     }
-    assert document["mounts"][1]["peak_db"] is None
+    unheard = document["mounts"][1]
+    assert unheard["peak_db"] is None
+    asked = ("heard_by", "heard_ago_s", "progressing", "silent", "delay_s", "gaps")
+    assert [unheard[key] for key in asked] == [None] * 6
 
 
 def test_the_spec_document() -> None:

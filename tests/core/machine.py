@@ -119,6 +119,7 @@ class Machine:
             },
             ordered=dict(self.ordered),
             mounts=() if "icecast" in answering else None,
+            sounds=() if "ear" in answering else None,
         )
 
     def perform(self, effect: Effect) -> None:
@@ -245,6 +246,7 @@ PORTS: Final[Mapping[Program, Callable[[Machine, Process], frozenset[PortName]]]
     Program.JACKTRIP: Machine.link_ports,
     Program.MIXDOWN: Machine.mix_ports,
     Program.SOURCE: Machine.air_ports,
+    Program.EAR: Machine.no_ports,
 }
 
 

@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -7,9 +8,12 @@ from hypothesis import strategies as st
 
 from sessiond.core.icecast_config import (
     FLAC_BURST_BYTES,
+    LISTENERS,
+    MOST_LISTENERS,
     StationSettings,
     burst_bytes,
     icecast_xml,
+    listeners_within,
     source_limit,
 )
 from sessiond.core.spec import (
@@ -90,6 +94,34 @@ def test_each_mount_falls_back_to_a_mount_of_its_own() -> None:
     }
 
 
+def test_a_filler_is_the_last_to_fall_back_to_and_the_ring_is_closed() -> None:
+    root = render(settings=replace(SETTINGS, filler=True))
+    falls = {
+        m.findtext("mount-name"): m.findtext("fallback-mount")
+        for m in root.iter("mount")
+    }
+    assert falls == {
+        "/mix.ogg": "/mix-standby.ogg",
+        "/mix-standby.ogg": "/mix-filler.ogg",
+        "/mix-filler.ogg": "/mix.ogg",
+        "/dj.flac": "/dj-standby.flac",
+        "/dj-standby.flac": "/dj-filler.flac",
+        "/dj-filler.flac": "/dj.flac",
+    }
+    assert root.findtext("limits/sources") == str(3 * 2 + 2)
+    assert {m.findtext("fallback-override") for m in root.iter("mount")} == {"0"}
+
+
+def test_a_fillers_mount_is_hidden_and_has_its_mounts_user_and_password() -> None:
+    secrets = Secrets(source="hack", mounts=MappingProxyType({FLAC.path: "own"}))
+    root = render(secrets=secrets, settings=replace(SETTINGS, filler=True))
+    filler = mount(root, "/dj-filler.flac")
+    assert filler["hidden"] == "1"
+    assert filler["public"] == "0"
+    assert (filler["username"], filler["password"]) == ("d j", "own")
+    assert "max-listeners" not in filler
+
+
 def test_a_standby_mount_sends_what_its_primary_sends() -> None:
     root = render()
     for spec in (MIX, FLAC):
@@ -158,6 +190,12 @@ def test_it_listens_where_it_is_told_with_tls_if_there_is_a_certificate() -> Non
     assert root.findtext("paths/ssl-certificate") == "/etc/x.pem"
 
 
+def test_as_many_may_listen_as_there_are_open_files_for() -> None:
+    assert listeners_within(1024) == LISTENERS == 800
+    assert listeners_within(8192) == MOST_LISTENERS
+    assert listeners_within(64) == 1
+
+
 @pytest.mark.parametrize(
     ("codec", "kbps", "size"),
     [
@@ -194,3 +232,22 @@ def test_what_xml_cannot_carry_is_refused_without_showing_it(password: str) -> N
     with pytest.raises(Refused, match="can't hold the character 0x") as refusal:
         icecast_xml(SPEC, Secrets(source="hidden" + password), SETTINGS)
     assert "hidden" not in refusal.value.sentence
+
+
+def test_the_listener_page_is_what_people_see_first() -> None:
+    root = render(
+        settings=StationSettings(hostname="radio", web_folder="/srv/page", page=True)
+    )
+    assert root.findtext("paths/webroot") == "/srv/page"
+    alias = root.find("paths/alias")
+    assert alias is not None
+    assert alias.attrib == {"source": "/", "destination": "/index.html"}
+    assert root.findtext("mime-types") == "/srv/page/page/mime.types"
+
+
+def test_without_the_page_there_is_icecasts_own() -> None:
+    root = render()
+    alias = root.find("paths/alias")
+    assert alias is not None
+    assert alias.attrib["destination"] == "/status.xsl"
+    assert root.find("mime-types") is None

@@ -7,6 +7,7 @@ import pytest
 from sessiond.core.conditions import Condition, Reason, Severity
 from sessiond.core.configfile import AudioConfig, JackStart
 from sessiond.core.jackgraph import JackGraph
+from sessiond.core.hearing import MountSound
 from sessiond.core.judge import Circumstances, judge
 from sessiond.core.judge_audio import JACK_STALLED_AFTER, PORT_ABSENT_AFTER
 from sessiond.core.linkstats import LinkSeen
@@ -17,6 +18,7 @@ from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
 from sessiond.core.spec import BroadcastSettings, Codec
 from sessiond.core.stamped import Member, StampedSpec, Station
 from sessiond.core.status import ClockStatus, Verdict
+from sessiond.core.titles import TitleHeard
 from sessiond.core.view import SessionView
 from sessiond.units import Frames, Hertz, HostName, PortName, ProcName, Seconds, UdpPort
 from tests.core.examples import (
@@ -107,6 +109,17 @@ def source(state: SourceState, **fields: object) -> World:
     seat = SeatReport(path=mount().path, state=state, detail="No.")
     primary = replace(seat, **fields)  # type: ignore[arg-type]
     return seeing(sources={MIX: SourceReport(primary=primary)})
+
+
+def hearing(**fields: object) -> World:
+    sound = MountSound(
+        path=mount().path,
+        listening=True,
+        progressing=True,
+        age_s=Seconds(0.1),
+        heard_s=Seconds(60),
+    )
+    return seeing(sounds=(replace(sound, **fields),))  # type: ignore[arg-type]
 
 
 def led_by(leader: HostName | None, standby: HostName | None) -> World:
@@ -201,6 +214,21 @@ CASES: Final[Mapping[Reason, tuple[World, Severity, str]]] = {
         ERROR,
         "/mix.ogg",
     ),
+    Reason.TITLE_NOT_SHOWN: (
+        around(
+            titles={
+                mount().path: TitleHeard(
+                    title="", wanted="A - B", other_since=Seconds(NOW - 5.1)
+                )
+            }
+        ),
+        WARNING,
+        "Listeners of /mix.ogg see no title instead of “A - B”",
+    ),
+    Reason.MOUNT_SILENT: (hearing(silent=True), WARNING, "as its mix is silent"),
+    Reason.MOUNT_CLIPPING: (hearing(clipping=True), WARNING, "/mix.ogg is clipped"),
+    Reason.MOUNT_TOO_QUIET: (hearing(loudness_lufs=-30.1), WARNING, "far below"),
+    Reason.MOUNT_TOO_LOUD: (hearing(loudness_lufs=-8.9), WARNING, "far above"),
     Reason.HOST_MISSING: (carol_absent(), WARNING, "carol"),
     Reason.NAME_AMBIGUOUS: (namesakes(), WARNING, "10.0.0.3:7700, 10.0.0.9:7700"),
     Reason.AWAITING_CONSENT: (World(view=view(consented=False)), ERROR, "alice"),

@@ -7,12 +7,14 @@ from sessiond.core.judge_paths import (
     is_stalled,
     link_conditions,
     mount_conditions,
+    title_conditions,
 )
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.observed import Observed
 from sessiond.core.onair import STALL_SECONDS
 from sessiond.core.plan import plan_host
 from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
+from sessiond.core.titles import SHOWN_WITHIN, TitleHeard
 from sessiond.units import (
     Frames,
     Hertz,
@@ -25,6 +27,7 @@ from sessiond.units import (
 from tests.core.examples import ALICE, BOB, CAROL, NOW, document, session, view
 
 MIX = ProcName("source-mix.ogg")
+MIX_PATH = MountPath("/mix.ogg")
 HEARD = LinkSeen(packets=9, moved=NOW)
 SILENT = LinkSeen(packets=9, moved=Seconds(NOW - 3))
 WAITING = SeatReport()
@@ -113,6 +116,32 @@ def test_the_standby_judges_its_hidden_mounts() -> None:
 )
 def test_a_source_on_its_way_and_one_on_the_air_are_fine(state: SourceState) -> None:
     assert mount_conditions(view(), sources(state)) == {MIX: ()}
+
+
+def test_a_title_that_icecast_refuses_is_told_beside_a_stall() -> None:
+    seat = SeatReport(
+        state=SourceState.LIVE, title_refused="It said no.", moved_ago=Seconds(9)
+    )
+    seen = Observed(sources={MIX: SourceReport(primary=seat)})
+    title, stall = mount_conditions(view(), seen)[MIX]
+    assert title.reason is Reason.TITLE_NOT_SHOWN
+    assert title.message == "The title of /mix.ogg is not shown: It said no."
+    assert stall.reason is Reason.MOUNT_STALLED
+
+
+@pytest.mark.parametrize(
+    ("off_for", "told"), [(None, False), (SHOWN_WITHIN, False), (5.1, True)]
+)
+def test_a_title_has_a_while_to_come_to_the_listeners(
+    off_for: float | None, told: bool
+) -> None:
+    since = None if off_for is None else Seconds(NOW - off_for)
+    heard = TitleHeard(title="A", wanted="B", other_since=since)
+    found = title_conditions({MIX_PATH: heard}, NOW)
+    assert bool(found) is told
+    if told:
+        (said,) = found[MIX_PATH]
+        assert said.message == "Listeners of /mix.ogg see “A” instead of “B”."
 
 
 @pytest.mark.parametrize(

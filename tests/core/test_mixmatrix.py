@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.mixmatrix import (
+    FADE_IN,
     SILENCE,
     MixLevels,
     MixOrder,
@@ -14,6 +15,7 @@ from sessiond.core.mixmatrix import (
     decibels,
     factor,
     fade_periods,
+    hushed,
     mix_order,
     next_order,
     port_names,
@@ -175,3 +177,16 @@ def test_a_report_is_asked_by_name() -> None:
     assert report.bus("mix.ogg") == loud
     assert report.strip(HostName("dave")) is None
     assert report.bus("dj1.ogg") is None
+
+
+def test_a_hushed_bus_is_silent_and_the_others_stay() -> None:
+    order = mix_order(session(mount("/mix.ogg", "*"), mount("/dj1.ogg", "alice")))
+    silent = hushed(order, {"mix.ogg", "none.ogg"})
+    assert (silent.strips, silent.buses) == (order.strips, order.buses)
+    assert silent.gains_db == ((None, None, None), order.gains_db[1])
+    assert hushed(order, ()) == order
+
+
+def test_a_fade_in_is_a_longer_fade() -> None:
+    rate, period = Hertz(48000), Frames(256)
+    assert fade_periods(rate, period, FADE_IN) == 375

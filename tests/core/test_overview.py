@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from sessiond.core.conditions import Reason, error, warning
+from sessiond.core.conditions import Condition, Reason, error, warning
 from sessiond.core.election import HolderLabel, Liveness, Role
 from sessiond.core.holder import describe
 from sessiond.core.onair import MountSeen
@@ -20,6 +20,7 @@ from sessiond.core.status import (
     MountState,
     Phase,
     SessionStatus,
+    TitleShown,
 )
 from sessiond.units import Decibels, Frames, HostName, SessionName, Term
 from tests.core.examples import (
@@ -266,6 +267,30 @@ def test_a_mount_shows_what_its_feeder_says_of_it() -> None:
         (trouble,),
     )
     assert (found.format, found.bitrate_kbps) == (MIX.codec, 128)
+
+
+def seen_by(name: HostName, title: str, *wrong: Condition) -> HostStatus:
+    seen = TitleShown(path=MIX.path, title=title, conditions=wrong)
+    return replace(reports()[name], titles=(seen,))
+
+
+def test_a_title_is_what_a_listener_of_ours_sees() -> None:
+    off = warning(Reason.TITLE_NOT_SHOWN, "Listeners see another.", "Wait.")
+    said = {**reports(), BOB: seen_by(BOB, "Jazz", off)}
+    found = shown(TWO, said, (fed(), fed(DJ)))
+    assert [m.title for m in found.mounts] == ["Jazz", "Blues"]
+    assert [m.conditions for m in found.mounts] == [(off,), ()]
+
+
+def test_a_mount_that_nobody_of_ours_feeds_shows_its_fillers_title() -> None:
+    said = {**reports(), BOB: seen_by(BOB, "Jazz")}
+    assert shown(said=said, mounts=()).mounts[0].title == "Jazz"
+    assert shown(mounts=()).mounts[0].title == ""
+
+
+def test_without_a_standby_the_leader_listens_everywhere() -> None:
+    status = shown(TWO, mounts=(fed(DJ, listeners=5),), standby=None)
+    assert status.mounts[1].listeners == 4
 
 
 @pytest.mark.parametrize(("heard", "counted"), [(5, 2), (2, 0)])

@@ -25,6 +25,7 @@ from sessiond.core.spec import (
     TopologyChoice,
 )
 from sessiond.core.stamped import LinkPort, Station
+from sessiond.core.stationorder import StationOrder
 from sessiond.core.view import SessionView
 from sessiond.units import (
     Address,
@@ -162,10 +163,13 @@ def test_a_link_runs_with_the_sessions_settings_on_its_stamped_port() -> None:
 def test_a_client_calls_its_server_where_it_was_heard_last() -> None:
     doc = document(session((ALICE, BOB)))
     moved = {**all_facts(), ALICE: facts(ALICE, address=Address("[fe80::1]:7700"))}
-    heard = plan_host(view(BOB, doc, facts=moved)).procs[0]
-    stamped = plan_host(view(BOB, doc, facts={})).procs[0]
-    unknown = plan_host(view(BOB, replace(doc, members=()), facts={})).procs[0]
-    assert [p.argv[2] for p in (heard, stamped, unknown)] == [
+    views = (
+        view(BOB, doc, facts=moved),
+        view(BOB, doc, facts={}),
+        view(BOB, replace(doc, members=()), facts={}),
+    )
+    links = [plan_host(each).proc(ProcName("link-alice")) for each in views]
+    assert [link.argv[2] for link in links if link is not None] == [
         "fe80::1",
         "alice.local",
         "alice",
@@ -333,7 +337,7 @@ def test_the_embedded_station_runs_on_its_host_alone() -> None:
     plan = plan_host(view(BOB, doc))
     icecast = plan.proc(ProcName("icecast"))
     assert icecast is not None
-    assert plan.station == station
+    assert plan.station == StationOrder(spec=doc.spec, station=station)
     assert icecast.argv == ("icecast2", "-c", "/run/sessiond/x/icecast.xml")
     assert icecast.ready == StationAnswers()
     assert plan_host(view(ALICE, doc)).station is None

@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.holder import Role, parse_label
-from sessiond.core.put_head import request_head
+from sessiond.core.put_head import (
+    HEAD_LIMIT_BYTES,
+    request_head,
+    title_head,
+    title_refusal,
+)
 from sessiond.core.sourcing import Lease, Seat, SourceOrder
 from sessiond.core.spec import Codec
 from sessiond.errors import Refused
@@ -116,3 +121,45 @@ def test_the_hidden_seats_request_claims_nothing() -> None:
 def test_the_longest_paths_standby_mount_is_a_mount_path() -> None:
     longest = dataclasses.replace(MOUNT, path=MountPath(f"/{'a' * 48}.flac"))
     assert head(order(longest), lease=HIDDEN).startswith(b"PUT /aaa")
+
+
+def test_a_title_is_told_with_the_sources_own_credentials() -> None:
+    asked = changed(title='Björk & "x" + 100 % - It\'s')
+    told = title_head(asked, Seat.HIDDEN, password="hack").decode()
+    first, *lines = told.split("\r\n")
+    assert first == (
+        "GET /admin/metadata?mode=updinfo&mount=%2Fdj1-standby.ogg&charset=UTF-8"
+        "&song=Bj%C3%B6rk%20%26%20%22x%22%20%2B%20100%20%25%20-%20It%27s HTTP/1.0"
+    )
+    assert "Authorization: Basic c291cmNlOmhhY2s=" in lines
+    assert told.endswith("\r\n\r\n")
+
+
+def test_the_longest_title_fits_what_icecast_reads() -> None:
+    longest = changed(title="\U0001d11e" * 200)
+    assert len(title_head(longest, Seat.PRIMARY, password="x" * 99)) <= HEAD_LIMIT_BYTES
+
+
+def answered(message: str) -> str:
+    page = f"<iceresponse>\n<message>{message}</message>\n<return>1</return>"
+    return f"HTTP/1.0 200 OK\r\nContent-Type: text/xml\r\n\r\n{page}"
+
+
+REFUSED = "Mountpoint will not accept URL updates"
+DENIED = "HTTP/1.0 401 Authentication Required"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (answered("Metadata update successful"), ""),
+        (answered(REFUSED), REFUSED),
+        ("HTTP/1.0 400 Bad\r\n\r\n<b>No source</b>", "No source"),
+        (f"{DENIED}\r\n\r\nNo.", DENIED),
+        ("", "it said nothing"),
+    ],
+)
+def test_icecasts_own_words_say_whether_it_shows_a_title(
+    answer: str, words: str
+) -> None:
+    assert title_refusal(answer) == words

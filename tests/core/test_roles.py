@@ -12,20 +12,20 @@ PEER = "/sessiond.v1.PeerService/"
         (
             Role.LOCAL,
             (
-                "Hosts Create Apply GetSpec Status Watch SetGain SetMute Leave Resume "
-                "Handover Stop Doctor Invite Remove Join"
+                "Hosts Create Apply GetSpec Status Watch SetGain SetTitle SetMute "
+                "Leave Resume Handover Stop Doctor Invite Remove Join"
             ),
         ),
         (
             Role.OPERATOR,
             (
-                "Hosts Apply GetSpec Status Watch SetGain SetMute Handover Stop Doctor "
-                "Invite Remove"
+                "Hosts Apply GetSpec Status Watch SetGain SetTitle SetMute Handover "
+                "Stop Doctor Invite Remove"
             ),
         ),
         (Role.VIEWER, "GetSpec Status Watch"),
         (Role.ACQUAINTANCE, "Create"),
-        (Role.HOST, "Apply SetGain Handover Stop Invite Remove"),
+        (Role.HOST, "Apply SetGain SetTitle Handover Stop Invite Remove"),
         (None, ""),
     ],
 )

@@ -11,6 +11,7 @@ from sessiond.core.seats import (
     PLAYS_AFTER,
     SETTLED_AFTER,
     back_after,
+    hears_all,
     hidden_wanted,
     in_the_way,
     may_take_over,
@@ -106,6 +107,22 @@ def test_who_may_take_over_listens_to_every_mount(
 ) -> None:
     reports = {ProcName("source-mix.ogg"): SourceReport(primary=seat)}
     assert may_take_over(lead, me, reports) is listens
+
+
+@pytest.mark.parametrize(
+    ("lead", "me", "listens"),
+    [
+        (led(), BOB, True),
+        (led(right=True), ALICE, False),
+        (replace(led(right=True), standby=None), ALICE, True),
+        (led(right=True), BOB, True),
+        (replace(led(), standby=None), CAROL, False),
+    ],
+)
+def test_every_mount_has_somebody_who_sees_its_title(
+    lead: Leadership, me: HostName, listens: bool
+) -> None:
+    assert hears_all(lead, me, {}) is listens
 
 
 def test_who_is_being_promoted_goes_on_listening_to_every_mount() -> None:

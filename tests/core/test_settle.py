@@ -28,6 +28,7 @@ from tests.core.examples import (
     facts,
     hosts,
     identities,
+    mount,
     session,
 )
 
@@ -246,3 +247,15 @@ def test_an_amended_document_knows_a_new_host_of_the_studio() -> None:
     assert found is not None
     assert (found.id, found.certificate) == (facts(DAVE).id, certificate(DAVE))
     assert later.members[:3] == document().members
+
+
+def test_a_title_goes_with_its_mount() -> None:
+    mix, dj = mount(), mount("/dj1.ogg", ALICE)
+    titles = {mix.path: "A - B", dj.path: "C"}
+    both = document(session(mounts=(mix, dj)), titles=titles)
+    kept = settle(both, all_facts(), leader=None, standby=None)
+    assert kept.titles == titles
+    fewer = replace(both, spec=session(mounts=(dj,)))
+    assert settle(fewer, all_facts(), leader=None, standby=None).titles == {
+        dj.path: "C"
+    }

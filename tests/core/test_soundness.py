@@ -15,7 +15,7 @@ from sessiond.core.soundness import (
 from sessiond.core.spec import LinkSettings
 from sessiond.core.stamped import LinkPort, Member, Person, StampedSpec, Station
 from sessiond.errors import Refused
-from sessiond.units import Address, HostId, HostName, Term, UdpPort
+from sessiond.units import Address, HostId, HostName, MountPath, Term, UdpPort
 from tests.core.examples import (
     ALICE,
     BOB,
@@ -28,6 +28,7 @@ from tests.core.examples import (
 )
 
 GOOD = document()
+MIX = GOOD.spec.mounts[0].path
 ONE = GOOD.members[0]
 ONE_ID = facts(ALICE).id
 DORA = Person(
@@ -55,6 +56,7 @@ def test_what_a_leader_settles_is_sound(count: int) -> None:
     require_sound(document(session(hosts(count))))
     require_sound(document(session(hosts(count)), station=None))
     require_sound(document(session(hosts(count)), people=(DORA,)))
+    require_sound(document(session(hosts(count)), titles={MIX: "A - B"}))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,8 @@ def test_what_a_leader_settles_is_sound(count: int) -> None:
         (replace(GOOD, people=(DORA, replace(DORA, label="D"))), "have one id"),
         (replace(GOOD, people=(replace(DORA, id=ONE_ID),)), "has a member's id"),
         (replace(GOOD, people=(replace(DORA, label=""),)), "is called ''"),
+        (replace(GOOD, titles={MIX: "A\nB"}), "titles is none"),
+        (replace(GOOD, titles={MountPath("/x.ogg"): "A"}), "titles is none"),
         (replace(GOOD, people=(replace(DORA, label="a\nb"),)), "is called"),
         (replace(GOOD, people=(replace(DORA, label="Dora\u200b"),)), "is called"),
         (replace(GOOD, people=(replace(DORA, role=Role.HOST),)), "has the role host"),

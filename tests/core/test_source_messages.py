@@ -58,6 +58,8 @@ PUT = SeatReport(
     bytes_sent=12,
     moved_ago=Seconds(0.25),
     detail="all well",
+    title="A - B",
+    title_refused="not yet",
 )
 REPORT = SourceReport(
     primary=PUT,
@@ -90,6 +92,7 @@ counts = st.integers(0, 2**40)
         public=st.booleans(),
         session=st.text().map(SessionName),
         host=st.text().map(HostName),
+        title=st.text(),
     )
 )
 def test_an_order_reads_back(order: SourceOrder) -> None:

@@ -52,15 +52,26 @@ MP3 = (
             Codec.VORBIS,
             128,
             44100,
-            ("-c:a", "libvorbis", "-b:a", "128k", "-ar", "44100", *OGG),
+            (
+                *("-c:a", "libvorbis", "-b:a", "128k", "-minrate", "128k"),
+                *("-ar", "44100", *OGG),
+            ),
         ),
         (
             Codec.OPUS,
             96,
             44100,
-            ("-c:a", "libopus", "-b:a", "96k", "-ar", "48000", *OGG),
+            (
+                *("-c:a", "libopus", "-b:a", "96k", "-vbr", "off"),
+                *("-ar", "48000", *OGG),
+            ),
         ),
-        (Codec.FLAC, None, 96000, ("-c:a", "flac", "-ar", "96000", *OGG)),
+        (
+            Codec.FLAC,
+            None,
+            96000,
+            ("-c:a", "flac", "-frame_size", "4096", "-ar", "96000", *OGG),
+        ),
         (
             Codec.MP3,
             320,
@@ -77,8 +88,9 @@ def test_ffmpeg_is_started_like_this(
     mount = dataclasses.replace(MOUNT, codec=codec, bitrate_kbps=bitrate)
     wanted = order(mount, rate_hz)
     source = ("-f", "jack", "-channels", "2", "-i", "air-dj1.ogg", "-map", "0:a")
-    counted = ("-af", "asetpts=N/SR/TB")
-    assert ffmpeg_argv(wanted) == (*START, *source, *counted, *expected)
+    dithered = ",aresample=dither_method=triangular" if codec is Codec.FLAC else ""
+    filters = ("-af", f"asetpts=N/SR/TB{dithered}")
+    assert ffmpeg_argv(wanted) == (*START, *source, *filters, *expected)
 
 
 def test_a_mounts_own_user_takes_precedence() -> None:

@@ -41,14 +41,15 @@ def test_a_mount_hears_its_sources_in_the_sessions_order(
 
 
 @pytest.mark.parametrize(
-    ("path", "file_name", "standby"),
+    ("path", "file_name", "standby", "filler"),
     [
-        ("/mix.ogg", "mix.ogg", "/mix-standby.ogg"),
-        ("/dj_1.flac", "dj_1.flac", "/dj_1-standby.flac"),
+        ("/mix.ogg", "mix.ogg", "/mix-standby.ogg", "/mix-filler.ogg"),
+        ("/dj_1.flac", "dj_1.flac", "/dj_1-standby.flac", "/dj_1-filler.flac"),
     ],
 )
 def test_a_mount_is_named_after_its_path(
-    path: str, file_name: str, standby: str
+    path: str, file_name: str, standby: str, filler: str
 ) -> None:
     assert mount(path).file_name == file_name
     assert mount(path).standby_path == standby
+    assert mount(path).filler_path == filler

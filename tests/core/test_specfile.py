@@ -319,6 +319,7 @@ BAD_MOUNT = [
     ('path = "/a#@^%b.ogg"', "path", '"/a-b.ogg"'),
     ('path = "/a-standby.ogg"', "path", '"/a.ogg"'),
     ('path = "/-standby.ogg"', "path", ""),
+    ('path = "/a-filler.ogg"', "path", '"/a.ogg"'),
     ('path = "/a.mp3"\nformat = "opus"', "format", '"mp3"'),
     ('path = "/a.ogg"\nformat = "mp3"', "format", '"vorbis"'),
     ('path = "/a.ogg"\nformat = "vorbs"', "format", '"vorbis"'),

@@ -9,6 +9,7 @@ given, lateness included. All times are on this machine's monotonic clock, secon
 import asyncio
 import contextlib
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -153,13 +154,19 @@ Connect = Callable[[str, int], socket.socket]
 """Address, port → a connected socket; `LabHost.connect` is one."""
 
 
-def _from_here(address: str, port: int) -> socket.socket:
+def from_here(address: str, port: int) -> socket.socket:
     return socket.create_connection((address, port), _CONNECT_WITHIN)
 
 
 @contextlib.asynccontextmanager
 async def listening(
-    address: str, port: int, path: str, *, connect: Connect = _from_here
+    address: str,
+    port: int,
+    path: str,
+    *,
+    connect: Connect = from_here,
+    tls: ssl.SSLContext | None = None,
+    icy: bool = False,
 ) -> AsyncIterator[Heard]:
     """Listen to a mount until the block ends; what has come grows meanwhile.
 
@@ -168,12 +175,17 @@ async def listening(
         port: Icecast's port.
         path: The mount with its slash.
         connect: From where to listen; by default from this very process.
+        tls: Whom to trust; None speaks plain HTTP.
+        icy: Ask for the titles that MP3 carries between its sound.
     """
     opened = await asyncio.to_thread(connect, address, port)
     opened.setblocking(False)
-    reader, writer = await asyncio.open_connection(sock=opened)
+    reader, writer = await asyncio.open_connection(
+        sock=opened, ssl=tls, server_hostname=address if tls else None
+    )
     heard = Heard(asked_at=Seconds(time.monotonic()))
-    request = f"GET {path} HTTP/1.0\r\nHost: {address}\r\nUser-Agent: ear\r\n\r\n"
+    asks = f"Host: {address}\r\nUser-Agent: ear\r\nIcy-MetaData: {icy:d}\r\n"
+    request = f"GET {path} HTTP/1.0\r\n{asks}\r\n"
     writer.write(request.encode())
     async with asyncio.TaskGroup() as tasks:
         receiving = tasks.create_task(_receive(reader, heard))
@@ -182,7 +194,7 @@ async def listening(
         finally:
             receiving.cancel()
             writer.close()
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
         await writer.wait_closed()
 
 
@@ -200,7 +212,7 @@ async def _receive(reader: asyncio.StreamReader, heard: Heard) -> None:
 
 
 async def listen(
-    address: str, port: int, path: str, *, seconds: float, connect: Connect = _from_here
+    address: str, port: int, path: str, *, seconds: float, connect: Connect = from_here
 ) -> Heard:
     """Listen to a mount for some seconds, or to its end if that comes before."""
     async with listening(address, port, path, connect=connect) as heard:

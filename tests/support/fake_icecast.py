@@ -33,6 +33,8 @@ class _Source:
 
 # How a mount's hidden standby mount is named (interfaces, "Names").
 _STANDBY: Final = "-standby."
+# Likewise what plays there while nobody does.
+_FILLER: Final = "-filler."
 
 
 class FakeIcecast:
@@ -64,7 +66,7 @@ class FakeIcecast:
 
     def hidden(self, path: MountPath) -> bool:
         """Whether the status leaves this mount out."""
-        return _STANDBY in path and not self._foreign
+        return (_STANDBY in path or _FILLER in path) and not self._foreign
 
     def put(self, path: MountPath, description: str = "") -> bool:
         """Let a source ask for a mount; False when another has it."""

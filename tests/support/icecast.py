@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sessiond.core.icecast_config import StationSettings, icecast_xml
+from sessiond.core.icecast_config import LISTENERS, StationSettings, icecast_xml
+from sessiond.core.relaying import Origin
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, Station
 from tests.support.eventually import aeventually
@@ -82,6 +83,9 @@ class RealIcecast:
     port: int = field(default_factory=free_port)
     prefix: tuple[str, ...] = ()
     rewrite: Rewrite = as_rendered
+    relay_of: Origin | None = None
+    listeners: int = LISTENERS
+    filler: bool = False
     child: asyncio.subprocess.Process | None = None
     _before: int = 0
 
@@ -102,7 +106,12 @@ class RealIcecast:
         """Write the configuration for this session, readable by Icecast's user."""
         self.spec, self.secrets = spec, secrets
         settings = StationSettings(
-            hostname=ADDRESS, port=self.port, bind_address=ADDRESS
+            hostname=ADDRESS,
+            port=self.port,
+            bind_address=ADDRESS,
+            listeners=self.listeners,
+            relay_of=self.relay_of,
+            filler=self.filler,
         )
         self.file.write_text(self.rewrite(icecast_xml(spec, secrets, settings)))
         self.file.chmod(0o600)
@@ -166,6 +175,9 @@ async def icecast(
     *,
     prefix: tuple[str, ...] = (),
     rewrite: Rewrite = as_rendered,
+    relay_of: Origin | None = None,
+    listeners: int = LISTENERS,
+    filler: bool = False,
 ) -> AsyncIterator[RealIcecast]:
     """Run Icecast for this session until the block ends.
 
@@ -175,9 +187,19 @@ async def icecast(
         folder: Where its configuration and its log go.
         prefix: What its argument list begins with, for instance to start as a user.
         rewrite: Changes the configuration, to be somebody else's server.
+        relay_of: Whose mounts it relays; None: it has its own.
+        listeners: How many it lets in.
+        filler: Whether its mounts have hidden ones for a filler.
     """
     server = RealIcecast(
-        spec=spec, secrets=secrets, folder=folder, prefix=prefix, rewrite=rewrite
+        spec=spec,
+        secrets=secrets,
+        folder=folder,
+        prefix=prefix,
+        rewrite=rewrite,
+        relay_of=relay_of,
+        listeners=listeners,
+        filler=filler,
     )
     try:
         await server.start()

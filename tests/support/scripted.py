@@ -35,8 +35,13 @@ class Scripted:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self.received += await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.received += head
         writer.write(self.answer)
+        if head.startswith(b"GET /admin/"):
+            # Told something, no PUT and no listener.
+            writer.close()
+            return
         if not self.reads:
             await self._release.wait()
         try:

@@ -113,7 +113,7 @@ class RealSource:
 @contextlib.asynccontextmanager
 async def source(
     order: SourceOrder,
-    jack: Studio,
+    jack: Studio | None,
     folder: Path,
     *,
     password: str = PASSWORD,
@@ -124,7 +124,7 @@ async def source(
 
     Args:
         order: What it feeds.
-        jack: Where it records.
+        jack: Where it records; None for an FFmpeg that has no use for it.
         folder: For its socket and its log.
         password: Icecast's.
         path: Its ``PATH``, to take programs away.
@@ -134,7 +134,7 @@ async def source(
     with (folder / "source.log").open("ab") as log:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "agent.source", "--name", "source-x"),
-            *("--socket", str(socket), "--server", jack.server),
+            *("--socket", str(socket), "--server", jack.server if jack else "none"),
             env={**os.environ, "PATH": path or os.environ["PATH"]},
             stderr=log,
         )

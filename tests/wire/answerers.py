@@ -147,6 +147,10 @@ class Agent:
         self._note("gain", session, mount, host, gain_db)
         return STAMP
 
+    async def title(self, session: SessionName, mount: MountPath, title: str) -> Stamp:
+        self._note("title", session, mount, title)
+        return STAMP
+
     async def mute(
         self, host: HostName | None, *, muted: bool, by_owner: bool = False
     ) -> None:

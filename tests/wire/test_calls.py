@@ -130,6 +130,11 @@ PeopleCall = Callable[[AgentClient], Awaitable[object]]
             STAMP,
             ("gain", JAM, MIX, ALICE, -6.0),
         ),
+        (
+            lambda c: c.title(JAM, MIX, "A - B"),
+            STAMP,
+            ("title", JAM, MIX, "A - B"),
+        ),
         (lambda c: c.mute(None, muted=True), None, ("mute", None, True, True)),
         (lambda c: c.mute(ALICE, muted=False), None, ("mute", ALICE, False, True)),
         (lambda c: c.leave(), None, ("leave",)),

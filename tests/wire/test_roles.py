@@ -38,6 +38,7 @@ from sessiond.wire.messages import (
     RemoveRequest,
     SessionRequest,
     StopRequest,
+    TitleRequest,
 )
 from sessiond.wire.methods import Method
 from sessiond.wire.peer_messages import (
@@ -83,6 +84,7 @@ REQUESTS: Final[dict[str, Any]] = {
     "AgentService/SetGain": GainRequest(
         session=JAM, mount=MIX, host=ALICE, gain_db=Decibels(-6.0)
     ),
+    "AgentService/SetTitle": TitleRequest(session=JAM, mount=MIX, title="A - B"),
     "AgentService/SetMute": MuteRequest(muted=True),
     "AgentService/Leave": Done(),
     "AgentService/Resume": Done(),

@@ -10,7 +10,17 @@ from typing import Any, Final, NewType, Union, get_args, get_origin, get_type_hi
 from hypothesis import strategies as st
 
 from agent import records
-from sessiond.core import admitting, conditions, facts, proc, spec, stamped, status
+from sessiond.core import (
+    admitting,
+    conditions,
+    facts,
+    hearing,
+    proc,
+    spec,
+    stamped,
+    stationorder,
+    status,
+)
 from sessiond.core.election import effects
 from sessiond.core.election import messages as election
 from sessiond.wire import bounds, join_messages, messages, peer_messages
@@ -22,6 +32,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     effects,
     election,
     facts,
+    hearing,
     join_messages,
     messages,
     peer_messages,
@@ -29,6 +40,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     records,
     spec,
     stamped,
+    stationorder,
     status,
 )
 

@@ -1,4 +1,4 @@
-"""The operator's files: a session file and the passwords beside it."""
+"""A session file and the passwords beside it, as they lie on somebody's disk."""
 
 from pathlib import Path
 from types import MappingProxyType

@@ -1,0 +1,1 @@
+"""The ear: a process that listens to the session's mounts as listeners do."""

@@ -1,0 +1,113 @@
+"""What a session's own ear finds, and what comes of it: in status, health and metrics.
+
+The broadcaster's first FFmpeg encodes silence, as one does that has lost its input:
+nothing in JACK's graph and nothing at Icecast shows it.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.ear import decode, listening, tones
+from tests.support.eventually import aeventually, eventually
+from tests.support.jam import SINES, Jam
+from tests.system.conftest import Jamming
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+PORT = 7780
+
+
+def deaf_at_first(folder: Path) -> str:
+    """Return a PATH whose FFmpeg hears nothing the first time that it records."""
+    real = shutil.which("ffmpeg")
+    assert real is not None
+    folder.mkdir()
+    program = folder / "ffmpeg"
+    program.write_text(
+        "#!/bin/bash\n"
+        f'if [[ " $* " == *" -f jack "* ]] && mkdir "{folder}/once" 2>/dev/null\n'
+        f'then exec "{real}" "${{@/asetpts=N\\/SR\\/TB/volume=0,asetpts=N/SR/TB}}"\n'
+        f'else exec "{real}" "$@"\n'
+        "fi\n"
+    )
+    program.chmod(0o755)
+    return str(folder)
+
+
+def mount(jam: Jam) -> dict[str, Any]:
+    found: dict[str, Any] = jam.status()["mounts"][0]
+    return found
+
+
+def reasons(jam: Jam) -> set[tuple[str, str]]:
+    return {(each["reason"], each["severity"]) for each in mount(jam)["conditions"]}
+
+
+def page(jam: Jam, name: str, path: str) -> tuple[str, str]:
+    """Return what a host's page for monitoring answers there."""
+    host = jam.lab.host(name)
+    with host.connect("127.0.0.1", PORT) as line, line.makefile("rwb") as stream:
+        stream.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        stream.flush()
+        head, _, payload = stream.read().partition(b"\r\n\r\n")
+    return head.split(b"\r\n")[0].decode(), payload.decode()
+
+
+async def test_silence_on_the_mount_is_found_and_healed(
+    jam_of: Jamming, tmp_path: Path
+) -> None:
+    jam = jam_of("alice", "bob")
+    first = deaf_at_first(tmp_path / "first")
+    jam.envs["alice"] = {"PATH": f"{first}:{os.environ['PATH']}"}
+    jam.tables = {**jam.tables, "health": {"listen": f"127.0.0.1:{PORT}"}}
+    jam.start_all()
+    file = jam.session_file({"/mix.ogg": ("*",)})
+    jam.start_icecast(file)
+    created = jam.operate("alice", "create", str(file))
+    assert created.code == 0, created
+    address = jam.station.address
+    async with listening(
+        address, 8000, "/mix.ogg", connect=jam.station.connect
+    ) as heard:
+        # The fault is found by the standby's ear, and told by every host.
+        eventually(lambda: mount(jam)["silent"], within=30)
+        assert mount(jam)["heard_by"] == "bob"
+        eventually(lambda: ("MountSilent", "error") in reasons(jam), within=10)
+        code, document = page(jam, "alice", "/healthz")
+        assert code == "HTTP/1.0 503 Service Unavailable"
+        assert json.loads(document)["wrong"] == ["/mix.ogg is silent"]
+
+        # Then the encoder is renewed, on the same connection to Icecast.
+        await aeventually(lambda: mount(jam)["silent"] is False, within=40)
+        await aeventually(lambda: reasons(jam) == set(), within=10)
+        code, document = page(jam, "bob", "/healthz")
+        assert (code, json.loads(document)["ok"]) == ("HTTP/1.0 200 OK", True)
+        (well,) = json.loads(document)["mounts"]
+        assert (well["sound"], well["heard_by"]) == ("heard", "bob")
+        assert well["heard_ago_s"] < 2
+        _, metrics = page(jam, "alice", "/metrics")
+        assert 'sessiond_mount_silent{mount="/mix.ogg"} 0' in metrics
+        assert "sessiond_mount_heard_age_seconds" in metrics
+        at = len(heard.chunks)
+        await aeventually(lambda: len(heard.chunks) > at + 10, within=20)
+        assert not heard.finished.is_set()
+    sound = decode(heard.body)
+    end = sound.duration
+    assert tones(sound.part(end - 1.5, end)) == {SINES[n] for n in jam.musicians}
+
+    # A mix that is silent itself is a remark, and no encoder's fault.
+    renewed = encoders(jam)
+    for name in jam.musicians:
+        assert jam.operate(name, "mute", name).code == 0
+    await aeventually(lambda: ("MountSilent", "warning") in reasons(jam), within=30)
+    assert encoders(jam) == renewed
+
+
+def encoders(jam: Jam) -> int:
+    """Return how often the broadcaster renewed an encoder."""
+    return jam.agents["alice"].text.count("encoder.unheard")

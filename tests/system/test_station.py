@@ -1,0 +1,131 @@
+"""A station with a filler: what a listener hears before, during and after the show.
+
+One connection for each codec goes through all of it.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sessiond.cli.lab import LabHost
+from sessiond.cli.lab.agentfile import Tables
+from tests.support.ear import Heard, decode, listening, tones
+from tests.support.eventually import aeventually
+from tests.support.jam import SESSION, SINES, Jam, command_line
+from tests.support.tracks import public_folder, serve_next, write_track
+from tests.support.written import written
+from tests.system.conftest import Jamming
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
+
+HOSTS = ("alice", "radio")
+PORT = 8000
+NEXT_PORT = 7790
+
+# What the emergency list plays, and what the next-track server names.
+EMERGENCY, NAMED = 300, 360
+
+MOUNTS = dict.fromkeys(("/mix.ogg", "/b.opus", "/c.mp3", "/d.flac"), ("alice",))
+
+
+@pytest.fixture
+def music() -> Iterator[Path]:
+    with public_folder() as folder:
+        (folder / "emergency").mkdir(mode=0o755)
+        write_track(folder / "emergency" / "one.flac", EMERGENCY)
+        write_track(folder / "named.flac", NAMED)
+        yield folder
+
+
+def sines(heard: Heard, seconds: float = 0.6) -> frozenset[int]:
+    """Return the sines in the last sound that has come."""
+    pcm = decode(heard.body)
+    return tones(pcm.part(max(0.0, pcm.duration - seconds), pcm.duration))
+
+
+async def all_hear(listeners: dict[str, Heard], pitch: int, within: float) -> None:
+    """Return once each listener's newest sound is this sine alone."""
+    waiting = dict(listeners)
+
+    async def hears() -> bool:
+        for path, heard in tuple(waiting.items()):
+            assert not heard.finished.is_set(), f"{path} was dropped"
+            if await asyncio.to_thread(sines, heard) == {pitch}:
+                del waiting[path]
+        assert not waiting, {p: sorted(sines(h)) for p, h in waiting.items()}
+        return True
+
+    await aeventually(hears, within=within)
+
+
+async def test_a_listener_hears_music_before_the_show_and_after_it(
+    jam_of: Jamming, music: Path
+) -> None:
+    jam = jam_of(*HOSTS)
+    radio = jam.lab.host("radio")
+    file = written(
+        jam, HOSTS, MOUNTS, station=False, top="[broadcast]\nnever = ['radio']"
+    )
+    server = serve_next(radio, music / "named.flac", NEXT_PORT)
+    jam.start_agent("radio", on_the_radio(music, file))
+    jam.start_agent("alice")
+    jam.start_audio("alice")
+    jam.await_agents(HOSTS)
+
+    async with AsyncExitStack() as stack:
+        listeners = {}
+        for path in MOUNTS:
+            await aeventually(partial(plays, jam, path), within=40)
+            connection = listening(radio.address, PORT, path, connect=radio.connect)
+            listeners[path] = await stack.enter_async_context(connection)
+        await all_hear(listeners, NAMED, within=15)
+        filler = pid_of(radio, "liquidsoap")
+        assert is_unprivileged(filler)
+
+        created = await asyncio.to_thread(jam.operate, "radio", "create", str(file))
+        assert created.code == 0, created
+        await all_hear(listeners, SINES["alice"], within=4)
+
+        # Nobody names a next track while the show goes on.
+        server.stop()
+        stopped = await asyncio.to_thread(jam.operate, "alice", "stop", SESSION)
+        assert stopped.code == 0, stopped
+        await all_hear(listeners, EMERGENCY, within=20)
+        assert pid_of(radio, "liquidsoap") == filler
+        assert not any(heard.finished.is_set() for heard in listeners.values())
+    for host in jam.lab.hosts:
+        for pid in host.processes():
+            assert "password" not in command_line(pid)
+
+
+def on_the_radio(music: Path, file: Path) -> Tables:
+    return {
+        "station": {
+            "music": str(music / "emergency"),
+            "next_track": f"http://127.0.0.1:{NEXT_PORT}/next",
+            "crossfade_s": 0.5,
+            "session": str(file),
+        },
+        "audio": {"inputs": [], "outputs": []},
+    }
+
+
+async def plays(jam: Jam, path: str) -> bool:
+    radio = jam.lab.host("radio")
+    async with listening(radio.address, PORT, path, connect=radio.connect) as heard:
+        await aeventually(lambda: heard.status, within=5)
+        return " 200 " in heard.status
+
+
+def pid_of(host: LabHost, program: str) -> int:
+    (pid,) = (p for p in host.processes() if command_line(p).startswith(program))
+    return pid
+
+
+def is_unprivileged(pid: int) -> bool:
+    uids = Path(f"/proc/{pid}/status").read_text().split("Uid:")[1].split()[:4]
+    return "0" not in uids
