@@ -228,6 +228,8 @@ async def test_it_fits_a_phone_by_day_and_night(tmp_path: Path, dark: bool) -> N
         assert len(sizes) > 5
         # As large as a finger wants it.
         assert min(sizes[1:]) >= 44
+        await seen.page.get_by_role("button", name="Close").tap()
+        assert not await seen.page.get_by_role("dialog").is_visible()
         colours = await seen.page.evaluate(
             "['color', 'backgroundColor']"
             ".map((name) => getComputedStyle(document.body)[name])"
