@@ -88,7 +88,7 @@ def test_a_loop_that_is_longer_than_any_delay_gives_one() -> None:
 
 
 def test_too_little_gives_no_delay() -> None:
-    assert find_delay(from_(100, BUS), from_(128, BUS[280:479])) is None
+    assert find_delay(from_(100, BUS), from_(128, BUS[280:429])) is None
     assert find_delay([], from_(128, BUS[280:520])) is None
     assert find_delay([], []) is None
 
