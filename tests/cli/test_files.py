@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from sessiond.sessionfiles import read_secrets, read_spec
 from sessiond.core.filecheck import LONGEST_FILE
 from sessiond.core.mistakes import BadFile
 from sessiond.core.specfile import PasswordFiles, SpecFile
 from sessiond.core.stamped import Secrets
 from sessiond.errors import Broken, Refused
+from sessiond.sessionfiles import read_secrets, read_spec
 from tests.cli import pictures
 
 SPEC = pictures.STAMPED.spec
