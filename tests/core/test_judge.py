@@ -6,8 +6,8 @@ import pytest
 
 from sessiond.core.conditions import Condition, Reason, Severity
 from sessiond.core.configfile import AudioConfig, JackStart
-from sessiond.core.jackgraph import JackGraph
 from sessiond.core.hearing import MountSound
+from sessiond.core.jackgraph import JackGraph
 from sessiond.core.judge import Circumstances, judge
 from sessiond.core.judge_audio import JACK_STALLED_AFTER, PORT_ABSENT_AFTER
 from sessiond.core.linkstats import LinkSeen
