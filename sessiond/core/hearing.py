@@ -233,8 +233,8 @@ def _is_clipping(tenths: Sequence[Tenth]) -> bool:
 def _loudness(tenths: Sequence[Tenth]) -> Decibels | None:
     """Return the gated loudness of some seconds.
 
-    FFmpeg's own reaches back to when it began, maybe hours: a fader that was moved since
-    would hardly show. Its momentary loudness is what the standard gates: 0.4 s each.
+    FFmpeg's own reaches back to when it began, maybe hours: a fader moved since would
+    hardly show. Its momentary loudness is what the standard gates: 0.4 s each.
 
     Source: ITU-R BS.1770-4, section 2.8.
     """
