@@ -7,12 +7,10 @@ import pytest
 
 from sessiond.core.spec import HostRef, IcecastServer, SessionSpec
 from sessiond.core.stamped import Secrets, Stamp
-from sessiond.core.stationfile import StationConfig
-from sessiond.core.stationorder import KeptStation, StationOrder
 from sessiond.errors import Broken, Refused, Unavailable
 from sessiond.units import Decibels, Hertz, MountPath, SessionName, Term
 from tests.agent.band import JAM, SOON, Agent, Band, band, jam, show
-from tests.core.examples import ALICE, BOB, CAROL, TRIO, mount, session
+from tests.core.examples import ALICE, BOB, CAROL, TRIO, mount
 from tests.support.eventually import aeventually
 
 NOTHING = Secrets()
@@ -66,24 +64,6 @@ async def test_a_second_turn_on_a_formed_session_does_nothing() -> None:
             await agent.reconciler.turn()
             assert agent.host.settled
             assert agent.host.lifecycles == before
-
-
-async def test_a_stations_session_is_where_its_icecast_listens_already() -> None:
-    async with band() as opened:
-        alice = await opened.add("alice")
-        station = StationConfig(music="/srv/music", port=8123)
-        alice.host.config = replace(alice.host.config, station=station)
-        spec = session((ALICE,), icecast=None)
-        there = (await alice.service.create(spec, NOTHING)).station
-        assert there is not None
-        assert there.port == 8123
-        await alice.service.stop(spec.name)
-
-        elsewhere = replace(there, port=8124)
-        order = StationOrder(spec=spec, station=elsewhere)
-        alice.host.kept = KeptStation(order=order)
-        again = (await alice.service.create(spec, NOTHING)).station
-        assert again == elsewhere
 
 
 async def test_an_absent_host_stops_nobody_and_joins_when_it_comes() -> None:
