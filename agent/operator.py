@@ -212,15 +212,18 @@ class Operator:
             return station, replace(passwords, station=station)
         require_station(self._host)
         made = {m.path: passwords.mounts.get(m.path, _password()) for m in spec.mounts}
-        kept = self._host.config.station
-        station = Station(
-            address=self._host.config.advertise,
-            # A station's own Icecast holds its port already.
-            port=kept.port if kept else _free_port(),
-            host=self._host.name,
-        )
+        address = self._host.config.advertise
+        port = self._kept_port() or _free_port()
+        station = Station(address=address, port=port, host=self._host.name)
         own = replace(_own_words(), mounts=made, join=passwords.join, station=station)
         return station, own
+
+    def _kept_port(self) -> int | None:
+        """Return where an Icecast listens that is kept outside sessions, if any."""
+        kept, config = self._host.kept, self._host.config.station
+        if kept is not None:
+            return kept.order.station.port
+        return None if config is None else config.port
 
     async def _check_passwords(
         self, spec: SessionSpec, station: Station, passwords: Secrets

@@ -31,6 +31,7 @@ REAL_PROGRAMS: Final = (
     "unshare",
     "setpriv",
     "faketime",
+    "chromium",
 )
 
 # What was told to end is gone within a few scheduler turns, JackTrip within half a

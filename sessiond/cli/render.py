@@ -61,7 +61,7 @@ def status_picture(status: SessionStatus) -> RenderableType:
     """Return the one picture of a session: who plays, who is linked, what is heard."""
     tables = [_hosts(status), _links(status.links), _mounts(status.mounts)]
     blocks: list[RenderableType] = [table for table in tables if table.row_count]
-    lines = (_listen(status.mounts), _troubles(status))
+    lines = (_listen(status.mounts), _titles(status.mounts), _troubles(status))
     blocks += [Group(*some) for each in lines if (some := tuple(each))]
     spaced = (Padding(block, (1, 0, 0, 0)) for block in blocks)
     return Group(_headline(status), *spaced)
@@ -186,6 +186,13 @@ def _listen(mounts: Iterable[MountStatus]) -> Iterator[RenderableType]:
     for mount in mounts:
         if mount.state is MountState.LIVE:
             yield Text(f"Listen: {mount.url}", no_wrap=True, overflow="ignore")
+
+
+def _titles(mounts: Iterable[MountStatus]) -> Iterator[RenderableType]:
+    """Yield what listeners see, where they see anything."""
+    for mount in mounts:
+        if mount.title:
+            yield Text(f"On {mount.path}: {mount.title}")
 
 
 def _troubles(status: SessionStatus) -> Iterator[RenderableType]:

@@ -14,11 +14,11 @@ from typing import Final
 from sessiond.core.tenths import TENTH
 from sessiond.units import Decibels, Seconds
 
-LONGEST_DELAY: Final = Seconds(30.0)
-"""A longer one is not looked for: Icecast's bursts are some 4 s."""
+LONGEST_DELAY: Final = Seconds(15.0)
+"""A longer one is not looked for: bursts are 4 to 6 s, and songs repeat themselves."""
 
 # What is compared: long enough that no other bar of the music passes for it.
-_COMPARED: Final = round(20.0 / TENTH)
+_COMPARED: Final = round(15.0 / TENTH)
 
 # Codecs colour what is quiet, and silence has no level at all.
 _FLOOR_DB: Final = Decibels(-60.0)

@@ -26,6 +26,10 @@ PROGRESS_SECONDS: Final = Seconds(2.0)
 # A player covers so much with the next sample; a decoder hands out tenths in lumps.
 _HEARD_AS_GAP: Final = Seconds(0.05)
 
+# Players collect some sound first, and again when they have run dry: whoever did not
+# would run dry with every page that is a little late.
+_COLLECTS: Final = Seconds(1.0)
+
 # Codecs overshoot on a loud beat now and then. Half a second in ten is a fader.
 _CLIPPING_LOOKS: Final = 100
 _CLIPPING_TENTHS: Final = 5
@@ -150,22 +154,22 @@ def hear(
         tenths: What was decoded since, oldest first; may be empty.
         now: When it came.
         rule: What counts as silence.
-        anew: It is the first of a new connection. A player goes on with it at once,
-            and what it still held of the old one is lost.
+        anew: It is the first of a new connection: what a player still held of the old
+            one is lost.
     """
     if not tenths:
         return hearing
     until = hearing.plays_until
-    gap = _gap(until, now)
-    starts = now if until is None or gap or anew else until
-    unbroken = len(tenths) + (0 if gap or anew else hearing.unbroken)
+    goes_on = until is not None and not anew and not _gap(until, now)
+    starts = until if until is not None and goes_on else Seconds(now + _COLLECTS)
+    unbroken = len(tenths) + (hearing.unbroken if goes_on else 0)
     return Hearing(
         tenths=(*hearing.tenths, *tenths)[-_KEPT:],
         unbroken=min(unbroken, _KEPT),
         plays_until=Seconds(starts + len(tenths) * TENTH),
         moved_at=now,
         silent_tenths=_silent(hearing.silent_tenths, tenths, rule),
-        gaps=_recent((*hearing.gaps, *gap), now),
+        gaps=_recent((*hearing.gaps, *_gap(until, starts)), now),
     )
 
 
@@ -229,9 +233,8 @@ def _is_clipping(tenths: Sequence[Tenth]) -> bool:
 def _loudness(tenths: Sequence[Tenth]) -> Decibels | None:
     """Return the gated loudness of some seconds.
 
-    FFmpeg's own integrated loudness reaches back to when it began, maybe hours: a
-    fader that was moved since would hardly show. Its momentary loudness is what the
-    standard gates: 0.4 s, a tenth of a second apart.
+    FFmpeg's own reaches back to when it began, maybe hours: a fader moved since would
+    hardly show. Its momentary loudness is what the standard gates: 0.4 s each.
 
     Source: ITU-R BS.1770-4, section 2.8.
     """

@@ -129,10 +129,5 @@ def merged(known: Levels, new: Levels) -> Levels:
     return (*kept, *new)
 
 
-def lowest(levels: Levels, since: Seconds) -> Decibels | None:
-    """Return the quietest slot that began since then; None of none."""
-    return min((level for at, level in levels if at >= since), default=None)
-
-
 Histories = Mapping[str, Levels]
 """Each bus's levels."""

@@ -6,6 +6,7 @@ it was given, so that who listens between two shows hears music.
 """
 
 import hashlib
+from dataclasses import replace
 from typing import Final
 
 from sessiond.core.argv import icecast_argv, liquidsoap_argv
@@ -60,9 +61,13 @@ def station_procs(
         program=Program.ICECAST,
         stage=Stage.STATION,
         argv=icecast_argv(f"{setup.station_folder}/icecast.xml"),
-        # Outside a session nobody asks it how it is.
-        ready=Settled(_ICECAST_STARTS) if setup.keeps else StationAnswers(),
+        ready=StationAnswers(),
     )
+    if setup.keeps is not None:
+        # Outside a session nobody asks it how it is. It reads its file again, but
+        # stays on its port: another one is another process.
+        port = {"SESSIOND_PORT": str(order.station.port)}
+        icecast = replace(icecast, env=port, ready=Settled(_ICECAST_STARTS))
     return (_filler(setup, script), icecast) if script else (icecast,)
 
 

@@ -12,20 +12,14 @@ import re
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+from sessiond.core.oggpages import OggPages, begins_chain, begins_packet
+
 LONGEST_TITLE: Final = 300
 """Characters; what is longer is cut."""
 
 # A length is one byte in steps of 16.
 _ICY_STEP: Final = 16
 _ICY_TITLE: Final = re.compile(rb"StreamTitle='(.*?)';(?:\w+='|\0|$)", re.DOTALL)
-
-_CAPTURE: Final = b"OggS"
-_FIXED: Final = 27
-_FLAGS_AT: Final = 5
-_SEGMENTS_AT: Final = 26
-_CONTINUED: Final = 0x01
-_BEGINS: Final = 0x02
-_LACE: Final = 255
 
 # Cover art makes comments of megabytes; a title stands in the first of them.
 LONGEST_COMMENT: Final = 256 * 1024
@@ -37,6 +31,24 @@ _COMMENTS: Final[Mapping[bytes, int]] = {
     b"\x04": 4,
     b"\x84": 4,
 }
+
+
+# Where in a page its segments' lengths begin, and how many there are.
+_FIXED: Final = 27
+_SEGMENTS_AT: Final = 26
+# A segment of this length goes on in the next one.
+_WHOLE_SEGMENT: Final = 255
+
+
+def first_packet(page: bytes) -> tuple[bytes, bool]:
+    """Return what a page holds of its first packet, and whether that ends here."""
+    body_at = _FIXED + page[_SEGMENTS_AT]
+    length = 0
+    for segment in page[_FIXED:body_at]:
+        length += segment
+        if segment < _WHOLE_SEGMENT:
+            return page[body_at : body_at + length], True
+    return page[body_at : body_at + length], False
 
 
 class TitleReader(Protocol):
@@ -108,55 +120,32 @@ class OggTitles:
 
     def __init__(self) -> None:
         self.title = ""
-        self._rest = b""
+        self._pages = OggPages()
         self._packet = bytearray()
         self._seeks = False
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the chunk itself."""
-        self._rest += chunk
-        while (page := self._next_page()) is not None:
+        for page in self._pages.feed(chunk):
             self._look(page)
         return chunk
 
-    def _next_page(self) -> bytes | None:
-        start = self._rest.find(_CAPTURE)
-        if start < 0:
-            self._rest = self._rest[-(len(_CAPTURE) - 1) :]
-            return None
-        self._rest = self._rest[start:]
-        if len(self._rest) < _FIXED:
-            return None
-        body_at = _FIXED + self._rest[_SEGMENTS_AT]
-        end = body_at + sum(self._rest[_FIXED:body_at])
-        if len(self._rest) < max(body_at, end):
-            return None
-        page, self._rest = self._rest[:end], self._rest[end:]
-        return page
-
     def _look(self, page: bytes) -> None:
         """Collect the second packet of a chain, which holds its comments."""
-        if page[_FLAGS_AT] & _BEGINS:
+        if begins_chain(page):
             # The first packet is alone on its page.
             self._packet.clear()
             self._seeks = True
             return
         if not self._seeks:
             return
-        if not page[_FLAGS_AT] & _CONTINUED:
+        if begins_packet(page):
             self._packet.clear()
-        body_at = _FIXED + page[_SEGMENTS_AT]
-        length = 0
-        for lace in page[_FIXED:body_at]:
-            length += lace
-            if lace < _LACE:
-                break
-        else:
-            self._keep(page[body_at : body_at + length])
-            return
-        self._keep(page[body_at : body_at + length])
-        self._seeks = False
-        self._read()
+        packet, whole = first_packet(page)
+        self._keep(packet)
+        if whole:
+            self._seeks = False
+            self._read()
 
     def _keep(self, part: bytes) -> None:
         self._packet += part[: LONGEST_COMMENT - len(self._packet)]

@@ -48,7 +48,7 @@ QUIET: Final = MixLevels(peak_db=Decibels(-20.0), rms_db=Decibels(-30.0))
 
 
 class Child:
-    """The mix-down or a source, as far as its socket tells."""
+    """The mix-down, a source or an ear, as far as its socket tells."""
 
     def __init__(
         self, plan: ProcPlan, jack: FakeJackServer, radio: FakeIcecast
@@ -65,6 +65,8 @@ class Child:
     def answer(self, request: Mapping[str, Json]) -> Mapping[str, Json]:
         if self.plan.program is Program.MIXDOWN:
             return self._mix(request)
+        if self.plan.program is Program.EAR:
+            return {"sounds": []}
         if "order" in request:
             self._take_order(parse_order(request["order"]), str(request["password"]))
         if "lease" in request:

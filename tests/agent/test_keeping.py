@@ -16,6 +16,7 @@ from sessiond.core.stamped import Secrets, Station
 from sessiond.core.stationfile import StationConfig
 from sessiond.core.stationorder import KeptStation, StationOrder
 from sessiond.errors import Refused
+from tests.agent.band import band
 from tests.core.examples import ALICE, BOB, document, leadership, session, setup
 from tests.support.fakes import FakeClock, FakeStore
 from tests.support.identities import identity_of
@@ -176,6 +177,27 @@ def test_a_session_files_mounts_outlast_another_session(
     keep(host)
     assert host.kept is before
     assert host.store.load(STATION) is None
+
+
+# A session on a station
+
+
+async def test_a_stations_session_is_where_its_icecast_listens_already() -> None:
+    async with band() as opened:
+        alice = await opened.add("alice")
+        station = replace(MUSIC, port=8123)
+        alice.host.config = replace(alice.host.config, station=station)
+        spec = session((ALICE,), icecast=None)
+        there = (await alice.service.create(spec, Secrets())).station
+        assert there is not None
+        assert there.port == 8123
+        await alice.service.stop(spec.name)
+
+        elsewhere = replace(there, port=8124)
+        order = StationOrder(spec=spec, station=elsewhere)
+        alice.host.kept = KeptStation(order=order)
+        again = (await alice.service.create(spec, Secrets())).station
+        assert again == elsewhere
 
 
 # The files

@@ -131,3 +131,18 @@ async def test_only_the_last_words_are_kept() -> None:
     async with running(made):
         await aeventually(lambda: "warning 9998" in made.said, within=10)
         assert len(made.said) < 2500
+
+
+async def test_one_that_nobody_hears_is_replaced_at_once() -> None:
+    sink = Sink()
+    made = encoder(GIVE + STAY, sink, backoff=(0.01,) * 5)
+    made.renew()  # there is none yet
+    async with running(made):
+        await aeventually(lambda: bytes(sink.sound) == b"sound", within=10)
+        before = made.pid
+        made.renew()
+        await aeventually(lambda: bytes(sink.sound) == b"sound" * 2, within=10)
+        assert made.pid not in {0, before}
+        assert sink.chains == 1
+    made.renew()
+    assert made.pid == 0

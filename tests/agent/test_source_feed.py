@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from mutagen.ogg import OggPage
 
 from agent.source.feed import Feed
 from sessiond.core.election import Role
@@ -202,3 +204,38 @@ async def test_a_stalled_station_is_left_after_five_seconds() -> None:
             feed.encode(bytes(30_000_000))
             await aeventually(lambda: feed.report().state is SourceState.LOST, within=7)
             assert "for 5 s" in feed.report().detail
+
+
+def opus(serial: int) -> bytes:
+    """Return what an encoder begins with: headers, and a page of sound."""
+    pages = []
+    for number, (packet, position) in enumerate(
+        [(b"OpusHead" + bytes(11), 0), (b"OpusTags" + bytes(8), 0), (b"sound", 960)]
+    ):
+        page = OggPage()
+        page.packets, page.position, page.first = [packet], position, number == 0
+        page.serial, page.sequence = serial, number
+        pages.append(page.write())
+    return b"".join(pages)
+
+
+async def test_an_encoder_that_takes_another_s_place_has_the_title_too() -> None:
+    hand = Hand()
+    async with scripted(YES, hang_up=False).running() as station:
+        where = order(station.port, Codec.OPUS)
+        feed = Feed(where, "hack", seat=Seat.PRIMARY, now=lambda: Seconds(hand.now))
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(feed.run())
+            feed.renew(lease(1, hand))
+            feed.encode(opus(7))
+            await become(feed, SourceState.LIVE)
+            assert feed.report().title == ""
+            feed.entitle(dataclasses.replace(where, title="A - B"))
+            feed.begin_chain()
+            feed.encode(opus(8))
+            await aeventually(lambda: b"title=B" in station.received, within=5)
+            assert station.received.count(b"PUT ") == 1
+            assert b"artist=A" in station.received
+            assert feed.report().title == "A - B"
+            running.cancel()
+        assert feed.report().title == ""

@@ -70,6 +70,7 @@ class Steered:
         name: str = "",
         title: str = "",
         password: str = "hack",  # noqa: S107
+        encoder: int = 0,
     ) -> SourceReport:
         order = SourceOrder(
             path=MountPath("/a.mp3"),
@@ -81,6 +82,7 @@ class Steered:
             address=ADDRESS,
             port=self.station.port,
             name=name,
+            encoder=encoder,
             session=SessionName("jam"),
             host=HostName("alice"),
             title=title,
@@ -279,3 +281,20 @@ async def test_another_password_with_a_title_is_another_order(tmp_path: Path) ->
         await aeventually(
             lambda: made.say(report=True).encoder_pid not in (0, pid), within=8
         )
+
+
+async def test_a_new_encoder_is_heard_on_the_same_puts(tmp_path: Path) -> None:
+    async with feeding_both(tmp_path) as made:
+        pid = made.say(report=True).encoder_pid
+        made.order(encoder=1)
+        await aeventually(
+            lambda: made.say(report=True).encoder_pid not in (0, pid), within=8
+        )
+        for seat in Seat:
+            await made.send_more(seat)
+        assert made.words.count("PUT ") == 2
+        # An agent that began anew knows of no earlier start.
+        pid = made.say(report=True).encoder_pid
+        made.order(encoder=0)
+        await made.send_more(Seat.PRIMARY)
+        assert made.say(report=True).encoder_pid == pid

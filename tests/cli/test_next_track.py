@@ -328,7 +328,8 @@ async def test_connections_beyond_the_bound_are_hung_up_on(music: Path) -> None:
             await asyncio.open_connection("127.0.0.1", port)
             for _ in range(MOST_CONNECTIONS)
         ]
-        assert await exchange(port, b"") == b""
+        with contextlib.suppress(ConnectionError):
+            assert await exchange(port, GET % (b"", b"")) == b""
         for _, writer in silent:
             writer.close()
 
@@ -357,9 +358,9 @@ async def test_a_signal_ends_it_cleanly(
     assert told["event"] == "serving"
     assert told["what"].startswith("2 tracks on http://127.0.0.1:")
     port = int(told["what"].rpartition(":")[2].removesuffix("/next"))
-    assert b" 200 OK" in await exchange(port, GET % (b"", b""))
     # Who has asked for nothing yet holds nothing up.
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    assert b" 200 OK" in await exchange(port, GET % (b"", b""))
     child.send_signal(number)
     out, err = await child.communicate()
     assert (child.returncode, b"Traceback" in err) == (code, False)

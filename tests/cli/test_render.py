@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console, RenderableType
 
@@ -202,3 +203,11 @@ def test_the_spec_document() -> None:
     }
     assert document["links"][0]["udp_port"] == 4464
     assert document["station"]["host"] == "alice"
+
+
+def test_what_listeners_see_has_a_line_of_its_own() -> None:
+    first, *others = pictures.LIVE.mounts
+    titled = replace(first, title="The Band - Slow Blues")
+    shown = drawn(status_picture(replace(pictures.LIVE, mounts=(titled, *others))))
+    assert f"\nOn {first.path}: The Band - Slow Blues\n" in shown
+    assert shown.count("\nOn /") == 1

@@ -313,6 +313,44 @@ async def test_listeners_go_to_the_standby_mount_and_come_back(
                 assert not heard.finished.is_set()
 
 
+async def test_whoever_listens_to_a_station_with_a_filler_stays_throughout(
+    folder: Path, door: IcecastDoor
+) -> None:
+    async with (
+        icecast(SPEC, SECRETS, folder, filler=True) as server,
+        contextlib.AsyncExitStack() as station,
+    ):
+        filler = await station.enter_async_context(source(server, MIX.filler_path))
+        await station.enter_async_context(feeding(filler))
+        listener = listening(ADDRESS, server.port, MIX.path)
+        heard = await station.enter_async_context(listener)
+
+        async def is_heard(path: MountPath) -> bool:
+            seen = await door.mount(
+                server.station, path, user="source", password=PASSWORD
+            )
+            return seen is not None and seen.listeners == 1
+
+        await aeventually(lambda: is_heard(MIX.filler_path), within=5)
+        await aeventually(lambda: "200" in heard.status, within=5)
+        # Nobody has the mount, whatever is heard on it.
+        assert await door.mounts(server.station) == ()
+        async with source(server, MIX.standby_path) as standby, feeding(standby):
+            async with source(server, MIX.path) as primary, feeding(primary):
+                assert await is_heard(MIX.filler_path)
+                await door.move_listeners(
+                    server.station,
+                    MIX.filler_path,
+                    MIX.path,
+                    user="source",
+                    password=PASSWORD,
+                )
+                await aeventually(lambda: is_heard(MIX.path), within=5)
+            await aeventually(lambda: is_heard(MIX.standby_path), within=5)
+        await aeventually(lambda: is_heard(MIX.filler_path), within=5)
+        assert not heard.finished.is_set()
+
+
 # --- listening ------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ import pytest
 from agent.mixdown.messages import (
     FORGET,
     REPORT,
+    fade_in_request,
     order_request,
     report_from_json,
 )
@@ -228,6 +229,33 @@ def test_a_gain_changes_without_a_click(room: Room) -> None:
     assert heard["peak"] == pytest.approx(0.501, abs=0.001)
     assert heard["last"] == pytest.approx(0.00501, abs=0.0001)
     assert 0.0 < heard["step"] < 0.001
+
+
+@pytest.mark.usefixtures("mixdown")
+def test_a_bus_fades_in_and_the_others_play_on(room: Room) -> None:
+    wanted = order("alice", mix_ogg=(0.0,), dj1_ogg=(0.0,))
+    settle(room, wanted)
+    room.play("0:-6:mixdown:alice_1")
+    ear = room.hear(1.0, "mixdown:mix.ogg_1")
+    tell(room, fade_in_request("mix.ogg"))
+
+    def levels() -> tuple[float, float]:
+        now = report(room)
+        rising, other = now.bus("mix.ogg"), now.bus("dj1.ogg")
+        assert rising is not None
+        assert other is not None
+        return rising.peak_db, other.peak_db
+
+    def is_faint() -> bool:
+        rising, other = levels()
+        assert other == pytest.approx(-6.0, abs=0.1)
+        return rising < -14
+
+    eventually(is_faint, within=1.5)
+    (heard,) = said(ear)
+    assert 0.0 < heard["step"] < 0.001
+    eventually(lambda: levels()[0] == pytest.approx(-6.0, abs=0.1), within=5)
+    eventually(lambda: report(room).settled and report(room).order == wanted, within=5)
 
 
 @pytest.mark.usefixtures("mixdown")

@@ -96,12 +96,16 @@ def latest(heard: Heard) -> frozenset[int]:
 
 async def bring_back(origin: RealIcecast, mount: MountSpec) -> None:
     """Move the hidden mount's listeners to the mount, as its broadcaster would."""
+    answer = await ask_admin(
+        origin, "moveclients", mount=mount.standby_path, destination=mount.path
+    )
+    assert "Clients moved" in answer, answer
+
+
+async def ask_admin(origin: RealIcecast, call: str, **words: str) -> str:
     async with httpx.AsyncClient(auth=("admin", origin.secrets.admin)) as client:
-        answer = await client.get(
-            f"http://{ADDRESS}:{origin.port}/admin/moveclients",
-            params={"mount": mount.standby_path, "destination": mount.path},
-        )
-    assert "Clients moved" in answer.text, answer.text
+        url = f"http://{ADDRESS}:{origin.port}/admin/{call}"
+        return (await client.get(url, params={"charset": "UTF-8", **words})).text
 
 
 async def test_a_relay_takes_no_source_and_fetches_nothing_for_nobody(
@@ -124,6 +128,10 @@ async def test_a_relay_takes_no_source_and_fetches_nothing_for_nobody(
         await aeventually(lambda: fetched(origin, mount) == 1, within=20)
         async with listening(ADDRESS, relay.port, mount.path) as heard:
             await aeventually(partial(hears, heard, FIRST), within=20)
+            await ask_admin(
+                origin, "metadata", mount=mount.path, mode="updinfo", song="Nina – Mood"
+            )
+            await aeventually(partial(tells, relay, "Nina – Mood"), within=20)
         await aeventually(lambda: fetched(origin, mount) == 2, within=20)
 
 
@@ -140,10 +148,15 @@ async def test_who_comes_before_the_show_comes_again_and_hears_it(
 
 async def is_ready(relay: RealIcecast) -> bool:
     """Say whether the relay knows its mounts; it does a second after its start."""
+    return await tells(relay, *(f'{mount.path}"' for mount in MOUNTS))
+
+
+async def tells(relay: RealIcecast, *words: str) -> bool:
+    """Say whether the relay's status has all of these."""
     async with httpx.AsyncClient() as client:
         url = f"http://{ADDRESS}:{relay.port}/status-json.xsl"
         facts = (await client.get(url)).text
-    return all(f'{mount.path}"' in facts for mount in MOUNTS)
+    return all(word in facts for word in words)
 
 
 def fetched(origin: RealIcecast, mount: MountSpec) -> int:

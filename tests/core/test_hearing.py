@@ -68,10 +68,10 @@ def test_before_any_sound_nothing_is_known() -> None:
 
 def test_a_burst_is_what_a_player_holds() -> None:
     found = sound(heard(40, 100), 100)
-    assert found.buffer_s == pytest.approx(4.0)
+    assert found.buffer_s == pytest.approx(5.0)  # it waits for a second first
     assert (found.progressing, found.age_s, found.gaps) == (True, 0.0, 0)
     later = sound(heard(40, 100), 101.5)
-    assert later.buffer_s == pytest.approx(2.5)
+    assert later.buffer_s == pytest.approx(3.5)
     assert later.age_s == 1.5
 
 
@@ -82,20 +82,20 @@ def test_progress_ends_when_no_sound_has_come_for_two_seconds() -> None:
 
 def test_late_sound_is_a_gap_and_a_player_waits_for_it() -> None:
     late = more(heard(10, 100), 10, 103)
-    assert late.gaps == (Gap(at=Seconds(101), lasted=Seconds(2)),)
-    assert late.plays_until == pytest.approx(104)
+    assert late.gaps == (Gap(at=Seconds(102), lasted=Seconds(2)),)
+    assert late.plays_until == pytest.approx(105)
     assert late.unbroken == 10
     found = sound(late, 103.5)
     assert (found.gaps, found.gap_s) == (1, 2.0)
 
 
 def test_what_is_hardly_late_is_no_gap() -> None:
-    late = more(heard(10, 100), 10, 101.04)
+    late = more(heard(10, 100), 10, 102.04)
     assert (late.gaps, late.unbroken) == ((), 20)
 
 
 def test_a_gap_that_goes_on_counts() -> None:
-    found = sound(heard(10, 100), 101.5)
+    found = sound(heard(10, 100), 102.5)
     assert found.gaps == 1
     assert found.gap_s == pytest.approx(0.5)
     assert found.buffer_s == 0.0
@@ -103,14 +103,14 @@ def test_a_gap_that_goes_on_counts() -> None:
 
 def test_gaps_are_told_of_for_a_minute() -> None:
     late = more(heard(10, 100), 1000, 103)
-    assert sound(late, 162.9).gaps == 1
-    assert sound(late, 163).gaps == 0
+    assert sound(late, 163.9).gaps == 1
+    assert sound(late, 164).gaps == 0
     assert more(late, 1, 170).gaps == ()
 
 
 def test_a_new_connection_drops_what_the_old_one_had_left() -> None:
     anew = more(heard(40, 100), 30, 101, anew=True)
-    assert anew.plays_until == pytest.approx(104)
+    assert anew.plays_until == pytest.approx(105)
     assert (anew.unbroken, anew.gaps) == (30, ())
 
 
@@ -184,11 +184,11 @@ def test_no_figure_is_infinite() -> None:
 def test_what_is_played_and_when() -> None:
     hearing = more(more(heard(2, 100), 1, 100.1, tenth(-30)), 2, 103, tenth(-40))
     assert list(map(list, played(hearing))) == [
-        [103.0, -40.0],
-        [pytest.approx(103.1), -40.0],
+        [104.0, -40.0],
+        [pytest.approx(104.1), -40.0],
     ]
     before = played(more(heard(2, 100), 1, 100.1, tenth(-30)))
-    assert [at for at, _ in before] == pytest.approx([100, 100.1, 100.2])
+    assert [at for at, _ in before] == pytest.approx([101, 101.1, 101.2])
     assert [level for _, level in before] == [-20.0, -20.0, -30.0]
 
 
@@ -209,7 +209,7 @@ def test_sound_and_gaps_fill_a_player_s_time(lots: list[tuple[int, float]]) -> N
         gaps += sum(gap.lasted for gap in new)
     if hearing.plays_until is not None:
         began = lots[0][1]
-        assert hearing.plays_until == pytest.approx(began + count * 0.1 + gaps)
+        assert hearing.plays_until == pytest.approx(began + 1 + count * 0.1 + gaps)
 
 
 def test_what_only_the_connection_knows_is_added() -> None:

@@ -109,3 +109,9 @@ def test_the_session_of_another_station_does_not_end_this_one() -> None:
 def test_a_station_ends_with_its_agent() -> None:
     live = SessionView(setup=keeping(), kept=KEPT, leaving=True)
     assert plan_host(live) == HostPlan()
+
+
+def test_another_port_is_another_icecast() -> None:
+    moved = replace(KEPT, station=replace(HERE, port=8001))
+    plan = plan_host(SessionView(setup=keeping(), kept=moved))
+    assert plan.proc(ICECAST) != outside().proc(ICECAST)

@@ -169,17 +169,13 @@ async def browsing() -> AsyncIterator[Browser]:
 
 
 async def visit(
-    browser: Browser,
-    address: str,
-    *,
-    size: tuple[int, int] = DESKTOP,
-    dark: bool = False,
+    browser: Browser, address: str, *, size: tuple[int, int] = DESKTOP
 ) -> Visit:
     """Open an address in a window of its own, as someone who was never there."""
     width, height = size
     context = await browser.new_context(
         viewport={"width": width, "height": height},
-        color_scheme="dark" if dark else "light",
+        color_scheme="light",
         has_touch=size == PHONE,
     )
     seen = Visit(page=await context.new_page())

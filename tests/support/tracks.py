@@ -1,4 +1,4 @@
-"""Music for a station: sines as files, and a next-track server of a few lines."""
+"""Music for a station: sines as files, and a next-track server that names one."""
 
 import subprocess
 import sys
@@ -10,20 +10,6 @@ from tempfile import TemporaryDirectory
 from sessiond.cli.lab import LabHost, Program
 from sessiond.units import Seconds
 from tests.support.eventually import eventually
-
-# Sent as it is, whatever is asked for; ends with the process.
-_SERVER = """
-import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-class Answer(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(sys.argv[2].encode())
-
-HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
-"""
 
 
 def write_track(file: Path, pitch_hz: int, length: Seconds = Seconds(4)) -> Path:
@@ -48,7 +34,11 @@ def public_folder() -> Iterator[Path]:
 
 def serve_next(host: LabHost, track: Path, port: int) -> Program:
     """Start a next-track server on a host that always names this track."""
-    server = host.spawn((sys.executable, "-c", _SERVER, str(port), str(track)))
+    listed = track.with_suffix(".m3u")
+    listed.write_text(f"{track.name}\n")
+    program = str(Path(sys.executable).with_name("sessiond"))
+    asked = ("next-track", str(listed), "--listen", f"127.0.0.1:{port}")
+    server = host.spawn((program, *asked))
 
     def answers() -> bool:
         with suppress(ConnectionRefusedError):

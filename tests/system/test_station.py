@@ -4,6 +4,7 @@ One connection for each codec goes through all of it.
 """
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -90,6 +91,10 @@ async def test_a_listener_hears_music_before_the_show_and_after_it(
         assert created.code == 0, created
         await all_hear(listeners, SINES["alice"], within=4)
 
+        # A crash of the station's agent is none of the listeners' business.
+        jam.agents["radio"].send(signal.SIGKILL)
+        jam.start_agent("radio", on_the_radio(music, file))
+        await asyncio.to_thread(jam.await_agents, ["radio"])
         # Nobody names a next track while the show goes on.
         server.stop()
         stopped = await asyncio.to_thread(jam.operate, "alice", "stop", SESSION)

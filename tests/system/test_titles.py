@@ -39,11 +39,14 @@ async def test_a_title_is_seen_on_every_mount_and_outlives_its_broadcaster(
         audience = {p: await stack.enter_async_context(at(jam, p)) for p in MOUNTS}
         for path, listener in audience.items():
             await goes_on(listener)
-            said = jam.operate("bob", "title", SESSION, path, f"{TITLE} {path}")
-            assert said.code == 0, said
-            assert f"Listeners of {path} see" in said.out
             title = f"{TITLE} {path}"
+            said = jam.operate("bob", "title", SESSION, path, title, "--wait", "0")
+            assert said.code == 0, said
             await aeventually(partial(listener.sees, title), within=WITHIN)
+        # The session has listeners of its own, for which the command waits.
+        again = jam.operate("alice", "title", SESSION, path, title)
+        assert f"Listeners of {path} see “{title}”" in again.out, again
+        await aeventually(partial(shows_them, jam, "alice"), within=5)
         # Also with the pages that follow those of the title.
         for listener in audience.values():
             await goes_on(listener)

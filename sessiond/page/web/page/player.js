@@ -75,14 +75,6 @@ export class Player extends EventTarget {
     return [State.CONNECTING, State.PLAYING, State.RETRYING].includes(this.state);
   }
 
-  get volume() {
-    return this.audio.volume;
-  }
-
-  set volume(share) {
-    this.audio.volume = share;
-  }
-
   /** Play from now on; call it in a click's or key's own event. */
   play() {
     if (this.wanted || this.state === State.UNPLAYABLE) return;
@@ -226,12 +218,7 @@ export class Player extends EventTarget {
         peak = Math.max(peak, Math.abs(sample));
         power += sample * sample;
       }
-      // The element's own volume comes before Web Audio; the mount's level is meant.
-      const volume = this.audio.volume || 1;
-      return {
-        peak: decibels(peak / volume),
-        rms: decibels(Math.sqrt(power / samples.length) / volume),
-      };
+      return { peak: decibels(peak), rms: decibels(Math.sqrt(power / samples.length)) };
     });
   }
 }

@@ -18,7 +18,7 @@ export function share(card, streams) {
   part("share-link").value = page;
   part("share-stream").value = new URL(`${streams}${mount.path}`, location.href).href;
   part("share-embed").value =
-    `<iframe src="${player.href}" title="${quoted(name)}" width="420" height="200"` +
+    `<iframe src="${player.href}" title="${quoted(name)}" width="420" height="260"` +
     ` allow="autoplay" loading="lazy"></iframe>`;
   const code = qrCode(page);
   part("share-code").hidden = code === null;
