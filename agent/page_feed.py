@@ -22,7 +22,7 @@ from sessiond.page import write_anew
 from sessiond.units import Seconds
 
 # A new title is to be seen within 3 s, and a page looks every 1.5 s.
-WRITE_EVERY: Final = Seconds(1.0)
+WRITE_EVERY: Final = Seconds(0.75)
 
 _log = structlog.get_logger()
 
@@ -61,7 +61,9 @@ class PageFeed:
             mounts = (await self._status()).mounts
         self._beat += 1
         radio = bool(self._host.plan.radio)
-        text = live_document(order.spec, mounts, beat=self._beat, filler=radio)
+        doc = self._host.document
+        titles = doc.titles if doc is not None else {}
+        text = live_document(order.spec, mounts, titles, beat=self._beat, filler=radio)
         self._store(web_folder(self._host) / LIVE, text)
 
     def _store(self, file: Path, text: str) -> None:

@@ -6,11 +6,12 @@ and tells no titles of Opus and FLAC.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sessiond.core.spec import MountSpec, SessionSpec
 from sessiond.core.status import MountState, MountStatus
+from sessiond.units import MountPath
 
 INDEX: Final = "/index.html"
 """Where the page is on its server."""
@@ -52,32 +53,43 @@ def _mount(mount: MountSpec) -> dict[str, str | int | None]:
 
 
 def live_document(
-    spec: SessionSpec, mounts: Iterable[MountStatus], *, beat: int, filler: bool
+    spec: SessionSpec,
+    mounts: Iterable[MountStatus],
+    titles: Mapping[MountPath, str],
+    *,
+    beat: int,
+    filler: bool,
 ) -> str:
     """Return `LIVE` of a session.
 
     Args:
         spec: The session.
         mounts: What is known of them; a mount that is not among them is down.
+        titles: What was asked to be shown: as soon as that, because what a listener
+            hears is some seconds old anyway.
         beat: Another number each time: a page that sees the same one for some time
             believes the document no longer.
         filler: The station plays on each mount that is down.
     """
     known = {mount.path: mount for mount in mounts}
+    idle = "filler" if filler else "off-air"
     document = {
         "beat": beat,
-        "mounts": {m.path: _live(known.get(m.path), filler) for m in spec.mounts},
+        "mounts": {
+            mount.path: _live(known.get(mount.path), titles.get(mount.path, ""))
+            or {"state": idle, "listeners": 0, "title": ""}
+            for mount in spec.mounts
+        },
     }
     return json.dumps(document, ensure_ascii=False) + "\n"
 
 
-def _live(mount: MountStatus | None, filler: bool) -> dict[str, str | int]:  # noqa: FBT001
+def _live(mount: MountStatus | None, asked: str) -> dict[str, str | int] | None:
+    """Return how it goes with a mount; None when nobody plays on it."""
     if mount is None or mount.state is MountState.DOWN:
-        state = "filler" if filler else "off-air"
-    else:
-        state = "on-air"
+        return None
     return {
-        "state": state,
-        "listeners": mount.listeners if mount else 0,
-        "title": mount.title if mount else "",
+        "state": "on-air",
+        "listeners": mount.listeners,
+        "title": asked or mount.title,
     }

@@ -36,8 +36,9 @@ def mount(state: MountState, listeners: int = 0, title: str = "") -> MountStatus
     )
 
 
-def live(*mounts: MountStatus, filler: bool = False) -> dict[str, Any]:
-    text = live_document(SPEC, mounts, beat=7, filler=filler)
+def live(*mounts: MountStatus, filler: bool = False, asked: str = "") -> dict[str, Any]:
+    titles = {MIX.path: asked} if asked else {}
+    text = live_document(SPEC, mounts, titles, beat=7, filler=filler)
     document: dict[str, Any] = json.loads(text)
     assert document["beat"] == 7
     assert list(document["mounts"]) == ["/mix.ogg", "/dj.flac"]
@@ -89,3 +90,14 @@ def test_a_mount_that_somebody_feeds_is_on_the_air(state: MountState) -> None:
 def test_the_filler_plays_on_mounts_that_are_down(filler: bool, state: str) -> None:
     seen = live(mount(MountState.DOWN), filler=filler)
     assert [one["state"] for one in seen.values()] == [state, state]
+
+
+def test_a_title_is_shown_as_soon_as_it_is_asked_for() -> None:
+    on_air = mount(MountState.LIVE, 3, "before")
+    assert live(on_air, asked="now")["/mix.ogg"]["title"] == "now"
+
+
+def test_the_filler_has_no_title_of_ours() -> None:
+    down = mount(MountState.DOWN, 3)
+    seen = live(down, filler=True, asked="now")["/mix.ogg"]
+    assert seen == {"state": "filler", "listeners": 0, "title": ""}

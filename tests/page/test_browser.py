@@ -194,7 +194,7 @@ async def test_the_page_believes_the_session_first_and_broken_pages_never(
         page = json.dumps({"icestats": {"source": [source]}}, separators=(",", ":"))
         at.station.status = page.replace("}]", ',"title":007,"dummy":null}]')
         live = tmp_path / "live.json"
-        live.write_text(live_document(SPEC, (), beat=1, filler=True))
+        live.write_text(live_document(SPEC, (), {}, beat=1, filler=True))
         seen = await at.enter(phone=True)
 
         async def shows(path: str, condition: str, listeners: int, title: str) -> bool:
@@ -207,7 +207,7 @@ async def test_the_page_believes_the_session_first_and_broken_pages_never(
         # Nobody writes it any more: Icecast is asked, whose page is no JSON.
         await aeventually(lambda: shows(MIX, "on-air", 5, "007"), within=20)
         await aeventually(lambda: shows(ALONE, "off-air", 0, ""), within=1)
-        live.write_text(live_document(SPEC, (), beat=2, filler=False))
+        live.write_text(live_document(SPEC, (), {}, beat=2, filler=False))
         await aeventually(lambda: shows(MIX, "on-air", 0, ""), within=SEEN_WITHIN)
         assert seen.complaints == []
 

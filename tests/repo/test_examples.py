@@ -1,5 +1,6 @@
 """Every file in deploy/examples is valid, and its session can be planned."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,16 @@ from sessiond.core.configfile import HostDefaults, parse_config
 from sessiond.core.rehearsal import rehearse
 from sessiond.core.spec import SessionSpec
 from sessiond.core.specfile import parse_spec
+from sessiond.core.stationfile import StationConfig
 from tests.repo.tree import text, tracked
 
 EXAMPLES = Path("deploy/examples")
 AGENT = EXAMPLES / "agent.toml"
+STATION = Path("docs/station.md")
+KEYS = (
+    "music", "next_track", "next_track_timeout_s", "loudness", "crossfade_s", "session",
+    "port",
+)  # fmt: skip
 SESSIONS = [p for p in tracked() if p.parent == EXAMPLES and p != AGENT]
 
 
@@ -46,3 +53,16 @@ def test_icecast_is_run_by_one_host_or_is_somebodys(spec: SessionSpec) -> None:
 def test_agent_file_is_valid() -> None:
     defaults = HostDefaults(host_name="x", state_dir="/x", advertise="192.0.2.1")
     assert parse_config(text(AGENT), defaults).name == "alice"
+
+
+def test_the_agent_file_of_a_station_is_valid() -> None:
+    (shown,) = re.findall(r"```toml\n(.*?)```", text(STATION), re.DOTALL)
+    defaults = HostDefaults(host_name="x", state_dir="/x", advertise="192.0.2.1")
+    read = parse_config(shown, defaults).station
+    assert read is not None
+    # Every key is shown, with its default where it has one.
+    asked = StationConfig(
+        music=read.music, next_track=read.next_track, session=read.session
+    )
+    assert read == asked
+    assert all(f"\n{key} = " in shown for key in KEYS)

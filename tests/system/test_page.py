@@ -171,7 +171,8 @@ async def title_is_seen(demo: Demo, seen: Visit) -> None:
     for path in ("/mix.ogg", "/dj2.opus"):
         title = f"The Band – Slow <Blues> in {path}"
         where = demo.after("sessiond --agent").split()[-2]
-        argv = (SESSIOND, "--agent", where, "title", "demo", path, title)
+        asked = ("title", "demo", path, title, "--wait", "0")
+        argv = (SESSIOND, "--agent", where, *asked)
         told = await asyncio.create_subprocess_exec(*argv)
         assert await told.wait() == 0
 

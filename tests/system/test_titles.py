@@ -18,6 +18,7 @@ RECHAINED: Final = ("/mix.opus", "/dj1.flac")
 MOUNTS: Final = (*RECHAINED, "/dj2.ogg", "/dj3.mp3")
 # The issue's: from the command to the listener.
 WITHIN: Final = 3.0
+COLD: Final = ("/mix.mp3", "/dj1.opus")
 TITLE: Final = "Alice & Bob - Übers Meer"
 # Around a new title; what JACK itself loses now and then is seldom in it.
 NEAR: Final = 0.5
@@ -26,15 +27,8 @@ NEAR: Final = 0.5
 async def test_a_title_is_seen_on_every_mount_and_outlives_its_broadcaster(
     jam_of: Jamming,
 ) -> None:
-    hosts = ("alice", "bob")
-    jam = jam_of(*hosts)
-    jam.start_all()
-    first = {"broadcast": 'prefer = ["alice", "bob"]'}
-    file = jam.session_file(dict.fromkeys(MOUNTS, hosts), first)
-    jam.start_icecast(file)
-    created = jam.operate("bob", "create", str(file))
-    assert created.code == 0, created
-    await aeventually(lambda: jam.status()["standby"] == "bob", within=20)
+    jam = jam_of("alice", "bob")
+    await goes_on_air(jam, MOUNTS, "hot")
     async with contextlib.AsyncExitStack() as stack:
         audience = {p: await stack.enter_async_context(at(jam, p)) for p in MOUNTS}
         for path, listener in audience.items():
@@ -66,6 +60,34 @@ async def test_a_title_is_seen_on_every_mount_and_outlives_its_broadcaster(
     for path in RECHAINED:
         ((_, at_byte),) = audience[path].shown
         assert steady(decode(before[path]), decode(before[path][:at_byte]).duration)
+
+
+async def test_a_title_outlives_its_broadcaster_also_where_nobody_stands_by(
+    jam_of: Jamming,
+) -> None:
+    jam = jam_of("alice", "bob")
+    await goes_on_air(jam, COLD, "cold")
+    for path in COLD:
+        said = jam.operate("bob", "title", SESSION, path, f"{TITLE} {path}")
+        assert said.code == 0, said
+    jam.lab.host("alice").kill_all()
+    await aeventually(lambda: set(jam.feeding().values()) == {"bob"}, within=20)
+    for path in COLD:
+        # The listeners of before had nowhere to go.
+        async with at(jam, path) as listener:
+            await aeventually(partial(listener.sees, f"{TITLE} {path}"), within=10)
+
+
+async def goes_on_air(jam: Jam, mounts: tuple[str, ...], standby: str) -> None:
+    """Have alice broadcast both hosts on every mount, with bob as the standby."""
+    jam.start_all()
+    words = f'prefer = ["alice", "bob"]\nstandby = "{standby}"'
+    heard = dict.fromkeys(mounts, ("alice", "bob"))
+    file = jam.session_file(heard, {"broadcast": words})
+    jam.start_icecast(file)
+    created = jam.operate("bob", "create", str(file))
+    assert created.code == 0, created
+    await aeventually(lambda: jam.status()["standby"] == "bob", within=20)
 
 
 def at(jam: Jam, path: str) -> contextlib.AbstractAsyncContextManager[Titled]:
