@@ -1,7 +1,7 @@
 # Short names for what a developer runs; the work is in deploy/.
 bin := .venv/bin
 unit := $(addprefix tests/,core sim wire cli agent repo support fuzz)
-real := $(addprefix tests/,contract system faults)
+real := $(addprefix tests/,contract page system faults)
 
 .PHONY: check test unit fuzz real bench faults soak proto format pins
 .DEFAULT_GOAL := check
