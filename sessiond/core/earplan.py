@@ -4,6 +4,7 @@ from typing import Final
 
 from sessiond.core.argv import own_argv
 from sessiond.core.ear_messages import ear_arguments
+from sessiond.core.election import Liveness
 from sessiond.core.overview import listen_url
 from sessiond.core.proc import ProcPlan, Program, SocketAnswers, Stage
 from sessiond.core.stamped import StampedSpec
@@ -18,17 +19,11 @@ def ear_procs(view: SessionView, doc: StampedSpec) -> tuple[ProcPlan, ...]:
     """Return this host's ear, if it is the one that listens.
 
     That is the standby: whoever feeds the mounts does not also judge them, unless
-    nobody else is there. It begins once somebody is on the air, and goes on through a
-    takeover, when for a moment nobody leads: what it has heard so far is what tells
-    how the takeover sounded.
+    nobody else can. It begins once somebody is on the air, and goes on while no standby
+    is named: in a takeover, and after agents have started anew. What it has heard so
+    far is what tells how that sounded.
     """
-    lead = view.leadership
-    if lead is None or doc.station is None or not doc.spec.mounts:
-        return ()
-    listener = lead.standby or lead.leader
-    goes_on = view.listening and listener in (view.me, None)
-    begins = lead.broadcaster is not None and listener == view.me
-    if not (goes_on or begins):
+    if doc.station is None or not doc.spec.mounts or not _listens(view, doc):
         return ()
     folder = view.setup.run_folder
     urls = [listen_url(doc.station, mount) for mount in doc.spec.mounts]
@@ -43,4 +38,26 @@ def ear_procs(view: SessionView, doc: StampedSpec) -> tuple[ProcPlan, ...]:
             argv=(*argv, *own),
             ready=SocketAnswers(),
         ),
+    )
+
+
+def _listens(view: SessionView, doc: StampedSpec) -> bool:
+    lead = view.leadership
+    if lead is None or (lead.standby is None and view.listening):
+        return view.listening
+    if lead.standby is None:
+        listener = lead.leader if _is_alone(view, doc) else None
+    else:
+        listener = lead.standby
+    on_air = lead.broadcaster is not None
+    return listener == view.me and (view.listening or on_air)
+
+
+def _is_alone(view: SessionView, doc: StampedSpec) -> bool:
+    """Tell whether no other host can stand by; one not heard yet may be able to."""
+    others = (name for name in doc.spec.preference if name != view.me)
+    return all(
+        view.liveness.get(name) is Liveness.GONE
+        or (name in view.facts and not view.facts[name].able)
+        for name in others
     )

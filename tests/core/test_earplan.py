@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sessiond.core.earplan import EAR, ear_procs
-from sessiond.core.election import Leadership
+from sessiond.core.election import Leadership, Liveness
 from sessiond.core.hearing import SilenceRule
 from sessiond.core.plan import plan_host
 from sessiond.core.proc import ProcPlan, Program, SocketAnswers, Stage
@@ -48,10 +48,28 @@ def who_listens(**fields: object) -> list[HostName]:
     return [me for me in TRIO if ears(seen_by(me, **fields))]  # type: ignore[arg-type]
 
 
-def test_the_standby_listens_or_the_leader_without_one() -> None:
+def test_the_standby_listens() -> None:
     assert who_listens() == [BOB]
     assert who_listens(standby=CAROL) == [CAROL]
-    assert who_listens(standby=None) == [ALICE]
+
+
+def test_the_leader_listens_where_nobody_can_stand_by() -> None:
+    """Who is only not heard yet, or named in a moment, is waited for."""
+    alone = seen_by(ALICE, standby=None)
+    assert not ears(alone)
+    gone = dict.fromkeys((BOB, CAROL), Liveness.GONE)
+    assert ears(replace(alone, liveness=gone))
+    assert not ears(replace(alone, liveness={**gone, BOB: Liveness.SUSPECT}, facts={}))
+    unable = {name: replace(alone.facts[name], able=False) for name in (BOB, CAROL)}
+    assert ears(replace(alone, facts=unable))
+    assert not ears(replace(seen_by(BOB, standby=None), liveness=gone))
+
+
+def test_an_ear_outlives_the_agents() -> None:
+    """Agents that start anew know no leader at first, then one without a standby."""
+    anew = seen_by(BOB, standby=None, hears=True)
+    assert ears(anew)
+    assert ears(replace(anew, leadership=None))
 
 
 def test_nobody_begins_before_somebody_is_on_the_air() -> None:
