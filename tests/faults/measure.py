@@ -17,6 +17,10 @@ from tests.support.ear import Heard, play_out
 # and its arrival is noted to the millisecond.
 _INAUDIBLE: Final = Seconds(0.02)
 
+# Where a burst reaches back to the beginning of a mount, it begins like this: a moment
+# of sound until its mix-down is told to fade it in, then next to nothing.
+_BEGINNING: Final = Seconds(0.5)
+
 # A row's one run in the tests may be on a machine that is busy with much else; `make
 # faults`, which plays it many times, judges by the goal itself.
 _SLACK: Final = 1.5
@@ -176,7 +180,7 @@ def silence_of(heard: Heard, until: float | None = None) -> Seconds:
         return Seconds(float("inf"))
     played = play_out(heard)
     # The burst may reach back to where the stream itself began, which no fault did.
-    begun = sum(span.duration for span in played.silent if span.start < _INAUDIBLE)
+    begun = sum(span.duration for span in played.silent if span.start < _BEGINNING)
     ran = (time.monotonic() if until is None else until) - heard.chunks[0][0]
     return Seconds(played.silence - begun + max(0.0, ran - played.duration))
 

@@ -30,9 +30,8 @@ TRIO: Final = ("alice", "bob", "carol")
 DUO: Final = TRIO[:2]
 
 # Icecast hands a new listener this much of the past (BURST_SECONDS), once it has it; a
-# player that joins earlier has less in hand than one in the middle of a show. What a
-# mount begins with, soft as it is, must have gone by, too.
-_BURST: Final = Seconds(6.0)
+# player that joins earlier has less in hand than one in the middle of a show.
+_BURST: Final = Seconds(5.0)
 
 _WHOLE_WITHIN: Final = Seconds(40.0)
 
