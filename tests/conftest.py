@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.eventually import aeventually, eventually
+from tests.support.replays import Replays
 
 T = TypeVar("T")
 
@@ -55,6 +56,11 @@ settings.load_profile("steady")
 
 # What is imported and collected stays: looking for garbage in it takes a tenth of all.
 gc.disable()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have failed tests played again as `Replays` says."""
+    config.pluginmanager.register(Replays())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,21 +5,25 @@
 A row is a number with its letter (``9b``), or with its variant (``"3 hot"``); without
 one, all are played. Each goes into the table of docs/reliability.md; `--dry` only
 prints it, `--logs` keeps what the hosts wrote. With `--kept` the runs of earlier
-sittings count too, and `--runs 0` only writes them down. Needs root and the programs
-that the tests need.
+sittings count too, and `--runs 0` only writes them down. A run in which others had a
+quarter of the processors' time in any second does not count and is played again, twice
+as many as asked for at most. Needs root and the programs that the tests need.
 """
 
 import argparse
 import importlib
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sessiond.errors import SessiondError
 from tests.faults.kept import keep, kept
 from tests.faults.measure import Case
 from tests.faults.page import Run, line_of, write
+from tests.support.steal import StealWatch
 
 
 def wanted(asked: list[str]) -> Iterator[Case]:
@@ -37,13 +41,30 @@ def named(case: Case, asked: list[str]) -> bool:
     return not asked or case.row in asked or case.row.split()[0] in asked
 
 
-def play(case: Case, logs: Path | None) -> Run:
-    """Play a case once; one that does not hold is a result, too.
+def play(case: Case, runs: int, logs: Path | None) -> Iterator[Run]:
+    """Yield as many runs of a case as are asked for; a failed one is a result, too.
+
+    A run in which others had the machine says nothing, however it went. It is yielded
+    and another one played for it, until as many of those have come as were asked for.
 
     Args:
         case: What to play.
+        runs: How many.
         logs: Where the hosts' logs are to stay; None for nowhere.
     """
+    good = 0
+    with StealWatch() as steal:
+        for number in range(2 * runs):
+            began = time.monotonic()
+            run = _play(case, logs and logs / f"run-{number + 1}")
+            run = replace(run, stolen=steal.worst_since(began))
+            yield run
+            good += run.says_something
+            if good == runs:
+                return
+
+
+def _play(case: Case, logs: Path | None) -> Run:
     if logs is not None:
         here = logs / case.row.replace(" ", "-")
         here.mkdir(parents=True)
@@ -77,16 +98,16 @@ def main() -> None:
     asked = parser.parse_args()
     for case in wanted(asked.row):
         runs = kept(asked.kept, case) if asked.kept else []
-        for number in range(asked.runs):
-            folder = asked.logs and asked.logs / f"run-{number + 1}"
-            runs.append(play(case, folder))
+        for number, run in enumerate(play(case, asked.runs, asked.logs), 1):
+            runs.append(run)
             if asked.kept:
-                keep(asked.kept, case, runs[-1])
-            sys.stdout.write(f"{case.row}, run {number + 1}: {runs[-1]}\n")
+                keep(asked.kept, case, run)
+            sys.stdout.write(f"{case.row}, run {number}: {run}\n")
             sys.stdout.flush()
-        if not runs:
+        counted = [run for run in runs if run.says_something]
+        if not counted:
             continue
-        line = line_of(case, runs)
+        line = line_of(case, counted)
         sys.stdout.write(" | ".join(line) + "\n")
         if not asked.dry:
             write([line])

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tests.faults.measure import Case, Shown
 from tests.faults.page import Run
@@ -11,7 +12,7 @@ from tests.faults.page import Run
 def keep(file: Path, case: Case, run: Run) -> None:
     """Add a run of a case to the file."""
     shown = asdict(run.shown) if run.shown else None
-    line = {"row": case.row, "shown": shown, "missed": run.missed}
+    line = {"row": case.row, "shown": shown, "missed": run.missed, "stolen": run.stolen}
     with file.open("a") as lines:
         lines.write(json.dumps(line) + "\n")
 
@@ -24,9 +25,9 @@ def kept(file: Path, case: Case) -> list[Run]:
     return [_run(one, case) for one in found if one["row"] == case.row]
 
 
-def _run(one: dict[str, dict[str, object] | None], case: Case) -> Run:
+def _run(one: dict[str, Any], case: Case) -> Run:
     raw = one["shown"]
     if raw is None:
-        return Run(shown=None, missed=tuple(one["missed"] or ()))
-    shown = Shown(**{**raw, "shared": tuple(raw["shared"])})  # type: ignore[arg-type]
-    return Run(shown=shown, missed=case.goal.missed(shown))
+        return Run(shown=None, missed=tuple(one["missed"]), stolen=one["stolen"])
+    shown = Shown(**{**raw, "shared": tuple(raw["shared"])})
+    return Run(shown=shown, missed=case.goal.missed(shown), stolen=one["stolen"])

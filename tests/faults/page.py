@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.measure import Case, Shown
+from tests.support.steal import ROBBED
 
 PAGE: Final = Path("docs/reliability.md")
 
@@ -26,10 +27,22 @@ _ROW: Final = re.compile(r"(\d+)(\w?)(.*)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of a case: what it has shown, or the sentence by which it failed."""
+    """One run of a case.
+
+    Attributes:
+        shown: What came of it; None where it came to no end.
+        missed: The sentences by which it failed.
+        stolen: The share of the processors' time that others had in its worst second.
+    """
 
     shown: Shown | None
     missed: tuple[str, ...]
+    stolen: float = 0.0
+
+    @property
+    def says_something(self) -> bool:
+        """Tell whether the machine was there all the time, well or ill as it went."""
+        return self.stolen < ROBBED
 
 
 def line_of(case: Case, runs: Sequence[Run], note: str = "") -> tuple[str, ...]:

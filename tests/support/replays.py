@@ -1,0 +1,101 @@
+"""What becomes of a failed test where a machine is not always its own.
+
+With ``--reruns`` a test that failed is played once more. It is played a third and a
+fourth time only while the machine itself is to blame: others had its processors
+during the play before. Each play is named and counted, and a failure says what share
+of the machine was missing.
+"""
+
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import pytest
+
+from tests.support.eventually import eventually
+from tests.support.steal import ROBBED, StealWatch
+
+_RERUNS: Final = 3
+
+# The bad times last for tens of seconds: the next play waits for some calm, if there
+# is any to be had.
+_CALM: Final = 0.1
+_CALM_FOR: Final = 5.0
+_CALM_WITHIN: Final = 60.0
+
+_BEGAN: Final = pytest.StashKey[float]()
+_MISSING: Final = "missing"
+
+
+class Replays:
+    """The plugin; `tests/conftest.py` registers it.
+
+    Args:
+        steal: Says what share of the machine is missing.
+    """
+
+    def __init__(self, steal: StealWatch | None = None) -> None:
+        self._steal = steal or StealWatch()
+
+    def pytest_sessionstart(self) -> None:
+        self._steal.__enter__()
+
+    def pytest_sessionfinish(self) -> None:
+        self._steal.__exit__(None, None, None)
+
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Bound the plays, where more than one is asked for at all."""
+        if not config.getoption("reruns"):
+            return
+        for item in items:
+            again = partial(self._again, item)
+            item.add_marker(pytest.mark.flaky(reruns=_RERUNS, condition=again))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Let a bad time pass before another play."""
+        if _plays(item) > 1:
+            with suppress(AssertionError):
+                eventually(self._is_calm, within=_CALM_WITHIN)
+        item.stash[_BEGAN] = time.monotonic()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note with a failure how much of the machine was missing."""
+        report = yield
+        if report.failed:
+            report.user_properties.append((_MISSING, self._missing(item)))
+        return report
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
+        """Say of each failed play how much of the machine was missing."""
+        stats = terminalreporter.stats
+        for report in (*stats.get("rerun", ()), *stats.get("failed", ())):
+            share = dict(report.user_properties).get(_MISSING, 0.0)
+            terminalreporter.write_line(
+                f"{report.nodeid}: in the worst second of a failed play {share:.0%} of "
+                f"the processors' time went to others"
+            )
+
+    def _again(self, item: pytest.Item) -> bool:
+        """Tell whether a failed test is to be played once more."""
+        return _plays(item) == 1 or self._missing(item) >= ROBBED
+
+    def _missing(self, item: pytest.Item) -> float:
+        return self._steal.worst_since(item.stash.get(_BEGAN, 0.0))
+
+    def _is_calm(self) -> bool:
+        return self._steal.worst_since(time.monotonic() - _CALM_FOR) < _CALM
+
+
+def _plays(item: pytest.Item) -> int:
+    """Return which play of a test this is; pytest-rerunfailures counts them."""
+    return int(getattr(item, "execution_count", 1))
