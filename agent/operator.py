@@ -277,6 +277,7 @@ class Operator:
         require_fit(self._host, spec)
         added = await self._consider(replace(running, spec=spec), added)
         document = self._embed(amended(running, spec, identities=identities(added)))
+        self._require_known(running, document)
         merged = self._merged(document, passwords)
         if document.station is not None and document.station.host is None:
             await self._check_passwords(spec, document.station, merged)
@@ -299,6 +300,20 @@ class Operator:
         address = self._host.config.advertise
         station = Station(address=address, port=_free_port(), host=self._host.name)
         return replace(document, station=station)
+
+    def _require_known(self, running: StampedSpec, document: StampedSpec) -> None:
+        """Refuse what needs the station's passwords before this host has them.
+
+        Raises:
+            Unavailable: It leads, and who has them has not handed them over yet.
+        """
+        stays = running.station is not None and document.station == running.station
+        if stays and self._host.secrets.station != running.station:
+            raise Unavailable(
+                f"{self._host.name} leads {running.spec.name} and has not got "
+                "Icecast's passwords yet.",
+                "Try again in a few seconds; a host that has them hands them over.",
+            )
 
     def _merged(self, document: StampedSpec, passwords: Secrets) -> Secrets:
         """Return the stored passwords with what is new; what is empty stays.
@@ -323,7 +338,8 @@ class Operator:
             station=document.station,
         )
         if moves and spec.icecast is not None:
-            _require_passwords(spec, spec.icecast, merged, known)
+            had_admin = bool(known.admin) or known.station is None
+            _require_passwords(spec, spec.icecast, merged, had_admin=had_admin)
         return merged
 
     async def gain(
@@ -392,11 +408,18 @@ def _mount_password(
 
 
 def _require_passwords(
-    spec: SessionSpec, server: IcecastServer, merged: Secrets, known: Secrets
+    spec: SessionSpec, server: IcecastServer, merged: Secrets, *, had_admin: bool
 ) -> None:
-    """Return if all is given that another Icecast asks for."""
+    """Return if all is given that another Icecast asks for.
+
+    Args:
+        spec: As it is to be.
+        server: The other Icecast.
+        merged: What is known for it.
+        had_admin: Whether the one before had, or may have had, an administrator's.
+    """
     without = [f"{m.path}" for m in spec.mounts if not merged.for_mount(m.path)]
-    if server.admin_user is not None and known.admin and not merged.admin:
+    if server.admin_user is not None and had_admin and not merged.admin:
         without.append(f"the user {server.admin_user}")
     if without:
         raise Refused(

@@ -61,6 +61,9 @@ gc.disable()
 def pytest_configure(config: pytest.Config) -> None:
     """Have failed tests played again as `Replays` says."""
     config.pluginmanager.register(Replays())
+    # A shell has what it starts in the background ignore SIGINT, and so would those
+    # whom a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

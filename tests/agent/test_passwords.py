@@ -10,7 +10,7 @@ from agent.adapters.executables import programs
 from agent.records import save_secrets
 from sessiond.core.spec import BroadcastSettings, IcecastServer
 from sessiond.core.stamped import Secrets, Station
-from sessiond.errors import Broken, Refused
+from sessiond.errors import Broken, Refused, Unavailable
 from sessiond.units import MountPath
 from tests.agent.band import JAM, SOON, Agent, band, jam, show
 from tests.agent.test_operator import MIX, NOTHING, duo, stored
@@ -65,6 +65,26 @@ async def test_an_icecast_with_its_own_admin_asks_for_that_password_too() -> Non
         moved = show((ALICE,), icecast=replace(chief, port=2))
         with pytest.raises(Refused, match="given for the user chief"):
             await alice.service.apply(moved, Secrets(source="its own"), None)
+
+
+async def test_a_leader_that_has_not_got_them_changes_only_what_is_given_whole() -> (
+    None
+):
+    async with band() as opened:
+        alice = await opened.add("alice")
+        chief = IcecastServer(host="127.0.0.1", port=1, admin_user="chief")
+        given = Secrets(source="hackme", admin="boss")
+        await alice.service.create(show((ALICE,), icecast=chief), given)
+        await aeventually(lambda: MIX in opened.radio.mounts, within=SOON)
+        alice.host.secrets, alice.host.secrets_of = Secrets(), ""
+        more = show((ALICE,), (mount(), mount("/dj1.ogg")), icecast=chief)
+        with pytest.raises(Unavailable, match="not got Icecast's passwords yet"):
+            await alice.service.apply(more, given, None)
+        moved = show((ALICE,), icecast=replace(chief, port=2))
+        with pytest.raises(Refused, match="given for the user chief"):
+            await alice.service.apply(moved, Secrets(source="its own"), None)
+        await alice.service.apply(moved, given, None)
+        assert known(alice) == given
 
 
 async def test_no_source_shows_its_password_where_it_is_not_for() -> None:

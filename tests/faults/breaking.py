@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import tests.support
+from agent.adapters.jack_leftovers import drop_dead_metadata
 from sessiond.cli.lab import LabHost, Program
 from tests.support.eventually import eventually
 from tests.support.jackhost import start_phones
@@ -132,12 +133,18 @@ def audio_again(host: LabHost, back: Callable[[], None] = lambda: None) -> None:
     for word in ("sessiond.cli.lab.player", "tests.support.jackhost"):
         if pids_with(host, word):
             signal_those(host, word)
-    # JACK takes the name of a dead server only once its parent knows of the death.
-    host.reap()
+    jack_may_start(host)
     host.start_jackd(RATE, PERIOD)
     back()
     host.start_player("--sine", str(SINES[host.name]))
     start_phones(host)
+
+
+def jack_may_start(host: LabHost) -> None:
+    """Clear away what a killed JACK server would let the next one wait on."""
+    # JACK takes the name of a dead server only once its parent knows of the death.
+    host.reap()
+    drop_dead_metadata(host.shm)
 
 
 class WallClock:

@@ -1,11 +1,12 @@
 """`make soak MINUTES=30`: six hosts, and a fault at random every 20 seconds.
 
-    python -m tests.faults.soak [--minutes N] [--seed N]
+    python -m tests.faults.soak [--minutes N] [--seed N] [--logs FOLDER]
 
 The faults are drawn from the seed, which is printed, so that a run can be had again.
 Invariants are looked at after every fault. At the end all is mended, and exactly one
 host must broadcast with all links up; then the session is stopped, and nothing of it
-may be left: no process, descriptor, JACK client or mount.
+may be left: no process, descriptor, JACK client or mount. What others took of the
+machine's processors is printed with each finding; `--logs` keeps what the hosts wrote.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from tests.faults.asking import status_of
 from tests.faults.audience import sources_on
 from tests.faults.breaking import (
     audio_again,
+    jack_may_start,
     join,
     part,
     pause,
@@ -39,6 +41,7 @@ from tests.faults.measure import holdings, shared_in
 from tests.faults.stage import PRIMARY, Stage, staged, whole
 from tests.support.eventually import eventually
 from tests.support.jam import SESSION, SINES
+from tests.support.steal import ROBBED, StealWatch
 
 HOSTS: Final = tuple(SINES)
 EVERY: Final = 20.0
@@ -64,6 +67,7 @@ class Soak:
 
     stage: Stage
     chance: random.Random
+    steal: StealWatch
     found: list[str] = field(default_factory=list)
 
     # --- faults: each breaks something and returns how it is mended ----------------
@@ -110,6 +114,7 @@ class Soak:
 
     def _host_again(self, host: LabHost) -> None:
         self.stage.jam.start_agent(host.name)
+        jack_may_start(host)
         self.stage.jam.start_audio(host.name)
         self.stage.jam.await_agents([host.name])
 
@@ -167,6 +172,8 @@ class Soak:
         mend()
         self._sees("nobody is on the primary mount", self._held, _HELD_WITHIN)
         self.found += self.broken()
+        if (stolen := self.steal.worst_since(begun)) >= ROBBED:
+            say(f"   others had {stolen:.0%} of the processors' time in a second of it")
         left = EVERY - (time.monotonic() - begun)
         if left > 0:
             self.stage.play_on(left)
@@ -248,13 +255,11 @@ def leftovers(stage: Stage) -> list[str]:
     return found
 
 
-def soak(minutes: float, seed: int) -> list[str]:
+def soak(folder: Path, minutes: float, seed: int) -> list[str]:
     """Return a sentence for everything that went wrong; empty is good."""
-    with (
-        tempfile.TemporaryDirectory(prefix="sessiond-soak-") as folder,
-        staged(Path(folder), *HOSTS) as stage,
-    ):
-        run = Soak(stage=stage, chance=random.Random(seed))  # noqa: S311  replayable
+    with staged(folder, *HOSTS) as stage, StealWatch() as steal:
+        chance = random.Random(seed)  # noqa: S311  replayable
+        run = Soak(stage=stage, chance=chance, steal=steal)
         before = descriptors(stage)
         ends = time.monotonic() + 60 * minutes
         number = 0
@@ -285,9 +290,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak")
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    parser.add_argument(
+        "--logs", type=Path, help="an empty folder for what hosts write"
+    )
     asked = parser.parse_args()
     say(f"seed {asked.seed}")
-    found = soak(asked.minutes, asked.seed)
+    with tempfile.TemporaryDirectory(prefix="sessiond-soak-") as folder:
+        found = soak(asked.logs or Path(folder), asked.minutes, asked.seed)
     for sentence in found:
         say(sentence)
     say("all invariants held" if not found else f"{len(found)} findings")
