@@ -3,12 +3,14 @@
     python -m tests.bench [--only NAME]… [--runs N] [--seconds N] [--write]
 
 Needs root and the programs that the tests need. A line on stderr says what is being
-measured, and how busy the machine was before and after it.
+measured, and how busy the machine was before and after it, and what share of its
+processors' time others had in the worst second.
 """
 
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -25,6 +27,7 @@ from tests.bench import (
 )
 from tests.bench.figures import Row, table
 from tests.bench.page import write
+from tests.support.steal import StealWatch
 
 Measure = Callable[[int, float], list[Row]]
 
@@ -47,11 +50,13 @@ FIGURES: Final[Mapping[str, Measure]] = {
 
 
 def _measured(name: str, runs: int, seconds: float) -> list[Row]:
-    """Return a group's rows; the first of them says how busy the machine was."""
-    before = os.getloadavg()[0]
+    """Return a group's rows; the first says how much of the machine was there."""
+    before, began = os.getloadavg()[0], time.monotonic()
     sys.stderr.write(f"{name}: load {before:.1f}\n")
-    first, *others = FIGURES[name](runs, seconds)
-    load = f"load {before:.1f} → {os.getloadavg()[0]:.1f}"
+    with StealWatch() as steal:
+        first, *others = FIGURES[name](runs, seconds)
+        stolen = f"others had up to {steal.worst_since(began):.0%}"
+    load = f"load {before:.1f} → {os.getloadavg()[0]:.1f}, {stolen}"
     return [replace(first, note="; ".join(filter(None, (first.note, load)))), *others]
 
 
