@@ -3,7 +3,7 @@ bin := .venv/bin
 unit := $(addprefix tests/,core sim wire cli agent repo support fuzz)
 real := $(addprefix tests/,contract page system faults)
 
-.PHONY: check test unit fuzz real bench faults soak proto format pins
+.PHONY: check test unit fuzz real bench faults soak audit proto format pins
 .DEFAULT_GOAL := check
 
 .venv/installed: deploy/install deploy/constraints.txt pyproject.toml
@@ -23,6 +23,9 @@ fuzz: .venv/installed ## hostile messages and files: INPUTS=100000
 
 real: .venv/installed ## tests that drive the real programs
 	$(bin)/pytest -q -n 0 $(real)
+
+audit: ## the pinned versions among the known vulnerabilities; needs the network
+	./deploy/audit
 
 bench: .venv/installed ## the figures of docs/performance.md
 	$(bin)/python -m tests.bench

@@ -15,11 +15,11 @@ from typing import Final
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-from agent.adapters.descriptors import raise_limit
 from agent.adapters.disk import DiskStore
 from agent.adapters.ffmpeg import codecs
 from agent.adapters.icecast import IcecastDoor
 from agent.adapters.jack_graph import JackDoor
+from agent.adapters.limits import raise_limit, write_no_core
 from agent.adapters.mdns import MdnsDiscovery
 from agent.adapters.monotonic import MonotonicClock, SystemWallClock
 from agent.adapters.ntp import NtpDoor
@@ -107,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=VERSION)
     given = parser.parse_args(arguments)
+    write_no_core()
     _set_up_logs()
     notifier = Notifier()
     try:

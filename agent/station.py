@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from agent.adapters.descriptors import raise_limit
+from agent.adapters.limits import raise_limit
 from agent.filler import FILES, write_filler, write_for
 from agent.host import Host
 from agent.keeping import keep

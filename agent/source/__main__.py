@@ -8,11 +8,11 @@ only from there. Ends with an exit code of `sessiond.errors`.
 import argparse
 import asyncio
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
 
+from agent.adapters.limits import write_no_core
 from agent.source.leases import lease_clock
 from agent.source.source import Source
 from agent.steering import SteeringServer
@@ -27,8 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--socket", required=True, type=Path, help="steering socket")
     parser.add_argument("--server", help="JACK server; default: $JACK_DEFAULT_SERVER")
     arguments = parser.parse_args(argv)
-    # The password is in memory here; it shall not get into a file by a crash.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The password will be in memory here, and this may be started by hand.
+    write_no_core()
     try:
         asyncio.run(_run(arguments.socket, arguments.server))
     except SessiondError as e:

@@ -17,7 +17,7 @@ from typing import Final
 
 import psutil
 
-from agent.adapters.descriptors import raise_limit
+from agent.adapters.limits import raise_limit
 from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
 from sessiond.units import HostName, Kbps, MountPath, SessionName
 from tests.bench.figures import Row

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.adapters.descriptors import raise_limit
 from agent.adapters.icecast import parse_status
+from agent.adapters.limits import raise_limit
 from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
 from sessiond.units import HostName, Kbps, MountPath, SessionName
 from tests.support.crowd import crowd

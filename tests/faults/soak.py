@@ -179,8 +179,16 @@ class Soak:
             self.stage.play_on(left)
 
     def _held(self) -> bool:
+        self._icecast_again_where_it_crashed()
         look = self.stage.look()
         return look.mounts is not None and PRIMARY in look.mounts
+
+    def _icecast_again_where_it_crashed(self) -> None:
+        """Do as its owner would: Icecast 2.4.4 may crash on whoever calls early."""
+        code = self.stage.icecast.exit_code
+        if code is not None:
+            say(f"   Icecast has ended by itself, with {code}: started again")
+            self.stage.icecast = start_icecast_again(self.stage.jam.station)
 
     def _sees(self, sentence: str, holds: Callable[[], bool], within: float) -> None:
         try:

@@ -260,6 +260,7 @@ def test_removal_ends_connections_that_are_open(
     create(jam, "alice")
     assert jam.operate("bob", "join", invite(jam, "alice")).code == 0
     eventually(lambda: together(jam, *DUO), within=20)
+    assert ":4464" in jam.lab.host("alice").run(("ss", "-Hlun"))
     vic, stays = tmp_path / "vic", tmp_path / "stays"
     watches = {}
     for person in (vic, stays):
@@ -277,6 +278,8 @@ def test_removal_ends_connections_that_are_open(
     # A host that is removed ends what it runs, and nobody sends it anything more.
     assert jam.operate("alice", "remove", SESSION, "bob").code == 0
     eventually(lambda: not jam.ours_on("bob"), within=15)
+    eventually(lambda: "jacktrip" not in jam.ours_on("alice"), within=5)
+    assert ":4464" not in jam.lab.host("alice").run(("ss", "-Hlun"))
     fader = ("gain", SESSION, "/mix.opus", "alice", "-3")
     for command in (fader, ("status",), ("spec", SESSION), ("watch", "--json")):
         assert refuses(jam.operate("bob", *command), 2, SESSION), command

@@ -20,6 +20,7 @@ from tests.support.jam import (
     SESSION,
     SOURCE_PASSWORD,
     Jam,
+    command_line,
 )
 from tests.support.written import open_icecast, written
 from tests.system.conftest import Jamming
@@ -64,6 +65,21 @@ def processes(host: LabHost) -> Iterator[tuple[str, bytes]]:
                 continue  # it has ended meanwhile
 
 
+def without_core(host: LabHost) -> set[str]:
+    """Return which of our programs a host runs; a crash of them leaves no core file."""
+    found = set()
+    for pid in host.processes():
+        line = command_line(pid)
+        # What `/run/sessiond` is for is the host's own Icecast.
+        ours = ("-m agent", "ffmpeg", "jacktrip", "/run/sessiond")
+        for word in (word for word in ours if word in line):
+            limits = Path(f"/proc/{pid}/limits").read_text()
+            (core,) = (row for row in limits.splitlines() if "core file" in row)
+            assert core.split()[4:6] == ["0", "0"], (line, core)
+            found.add(word.removeprefix("-m "))
+    return found
+
+
 def files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
@@ -92,6 +108,8 @@ def require_hidden(jam: Jam, wanted: frozenset[bytes]) -> None:
     """Fail if one of these lies anywhere but where it must."""
     for host in jam.lab.hosts:
         assert not hits(dict(processes(host)), wanted)
+    for name in HOSTS:
+        assert "agent" in without_core(jam.lab.host(name))
     assert not hits(dict(said(jam)), wanted)
     for name in HOSTS:
         host = jam.lab.host(name)
@@ -157,6 +175,7 @@ def test_the_passwords_of_an_embedded_icecast_lie_in_its_file_too(
     wanted = {*disguises(kept.source), *disguises(kept.admin, "admin")}
     require_hidden(jam, frozenset(wanted))
     host = jam.lab.host("alice")
+    assert "/run/sessiond" in without_core(host)
     found = station_files(host)
     content = {path: host.run(("cat", path)).encode() for path in found}
     holding = {path for path, _ in hits(content, frozenset(wanted))}

@@ -1,4 +1,4 @@
-"""How many files and connections this process may have open at once."""
+"""What this process and its children may take: open files, and no core file."""
 
 import resource
 from typing import Final
@@ -22,3 +22,13 @@ def raise_limit(wanted: int = WANTED) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
         return allowed
     return wanted if soft == resource.RLIM_INFINITY else soft
+
+
+def write_no_core() -> None:
+    """Have no crash of this process or of a child put its memory into a file.
+
+    Passwords, keys and invitations lie there.
+
+    Source: core(5).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
