@@ -33,6 +33,8 @@ REAL_PROGRAMS: Final = (
     "setpriv",
     "faketime",
     "chromium",
+    "liquidsoap",
+    "nginx",
 )
 
 # What was told to end is gone within a few scheduler turns, JackTrip within half a

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ from sessiond.cli.operator import Operator
 from sessiond.cli.screen import console, draw
 from sessiond.core.hearing import SilenceRule
 from sessiond.core.status import SessionStatus
-from sessiond.errors import Broken, Refused, Unavailable
+from sessiond.errors import Broken, Refused, SessiondError, Unavailable
 from sessiond.hearing.ears import all_ears
 from sessiond.hearing.mount_ear import MountEar
 from sessiond.hearing.stream import split
@@ -38,6 +38,9 @@ _LOOK: Final = Seconds(8.0)
 
 _EVERY: Final = Seconds(1.0)
 
+# The session's ear finds a delay anew about so often.
+_ASK_EVERY: Final = Seconds(5.0)
+
 _NOT_HEARD: Final = Unavailable.exit_code
 
 
@@ -45,7 +48,42 @@ _NOT_HEARD: Final = Unavailable.exit_code
 class _Mount:
     path: MountPath
     url: str
-    delay_s: Seconds | None = None
+
+
+class Delays:
+    """How much later a session's own ear hears its mounts than JACK does, at present.
+
+    Args:
+        operator: Whose agent is asked.
+        name: The session; a stream's URL has no ear of a session.
+    """
+
+    def __init__(self, operator: Operator, name: str) -> None:
+        self._operator = operator
+        self._name = name
+        self._known: Mapping[MountPath, Seconds | None] = {}
+        self._asked: asyncio.Future[None] | None = None
+        self._asked_at = Seconds(float("-inf"))
+
+    def of(self, path: MountPath) -> Seconds | None:
+        """Return a mount's, as the agent said last; None for unknown."""
+        return self._known.get(path)
+
+    def ask(self) -> None:
+        """Ask the agent; where it does not answer, all are unknown."""
+        known: Mapping[MountPath, Seconds | None] = {}
+        if "://" not in self._name:
+            with suppress(SessiondError):
+                known = _delays(_status(self._operator, self._name))
+        self._known = known
+
+    def ask_now_and_then(self, now: Seconds) -> None:
+        """Ask beside the loop once it is time; an agent may be slow to answer."""
+        is_asked = self._asked is not None and not self._asked.done()
+        if not is_asked and now - self._asked_at >= _ASK_EVERY:
+            self._asked_at = now
+            loop = asyncio.get_running_loop()
+            self._asked = loop.run_in_executor(None, self.ask)
 
 
 class _NameOrUrl(click.ParamType[str]):
@@ -127,13 +165,23 @@ def listen(  # noqa: PLR0917  its options
     with ExitStack() as stack:
         keep = _recorder(record, chosen, stack)
         ears = [_ear(mount, rule, keep) for mount in chosen]
+        delays = Delays(operator, name)
 
-        def look() -> tuple[Listened, ...]:
-            return tuple(map(_listened, chosen, ears))
+        def heard_now() -> tuple[Listened, ...]:
+            return tuple(
+                _listened(mount, ear, delays.of(mount.path))
+                for mount, ear in zip(chosen, ears, strict=True)
+            )
 
         show = _shower(operator, name, stack, watch=watch and not check, json=as_json)
-        asyncio.run(_hear(ears, length, lambda: show(look())))
-        heard = look()
+
+        def look() -> None:
+            delays.ask_now_and_then(_now())
+            show(heard_now())
+
+        asyncio.run(_hear(ears, length, look))
+        delays.ask()
+        heard = heard_now()
     if check:
         click.echo(
             as_text(sounds_document(name, heard), indent=None)
@@ -158,8 +206,8 @@ def _chosen(operator: Operator, name: str, mounts: Sequence[str]) -> tuple[_Moun
         if mounts:
             raise Refused("A URL is a mount already.", "Leave the other names out.")
         return (_Mount(path=MountPath(split(name).path or "/"), url=name),)
-    status = operator.ask(lambda agent: agent.status(SessionName(name)))
-    there = {each.path: each for each in _mounts(status)}
+    status = _status(operator, name)
+    there = {m.path: _Mount(path=m.path, url=m.url) for m in status.mounts}
     if lacking := [path for path in mounts if path not in there]:
         raise Refused(
             f"{name} has no mount {', '.join(lacking)}.",
@@ -171,15 +219,12 @@ def _chosen(operator: Operator, name: str, mounts: Sequence[str]) -> tuple[_Moun
     return tuple(chosen)
 
 
-def _mounts(status: SessionStatus) -> tuple[_Mount, ...]:
-    return tuple(
-        _Mount(
-            path=mount.path,
-            url=mount.url,
-            delay_s=mount.sound.delay_s if mount.sound else None,
-        )
-        for mount in status.mounts
-    )
+def _status(operator: Operator, name: str) -> SessionStatus:
+    return operator.ask(lambda agent: agent.status(SessionName(name)))
+
+
+def _delays(status: SessionStatus) -> Mapping[MountPath, Seconds | None]:
+    return {m.path: m.sound.delay_s if m.sound else None for m in status.mounts}
 
 
 def _recorder(
@@ -222,8 +267,8 @@ def _now() -> Seconds:
     return Seconds(time.monotonic())
 
 
-def _listened(mount: _Mount, ear: MountEar) -> Listened:
-    sound = replace(ear.sound(), delay_s=mount.delay_s)
+def _listened(mount: _Mount, ear: MountEar, delay_s: Seconds | None) -> Listened:
+    sound = replace(ear.sound(), delay_s=delay_s)
     return Listened(url=mount.url, sound=sound, trouble=ear.trouble)
 
 

@@ -123,6 +123,16 @@ async def test_outside_a_session_it_goes_on(host: Host) -> None:
     assert states == {"off-air"}
 
 
+async def test_where_nobody_plays_the_filler_does(host: Host) -> None:
+    prepare_station(host)
+    host.plan = replace(host.plan, radio="output.icecast(…)")
+    for mounts in (None, (replace(first(""), state=MountState.DOWN),)):
+        await feed(host, mounts).write()
+        assert live(host)["mounts"][PATHS[0]]["state"] == "filler"
+    await feed(host, (first("A – B"),)).write()
+    assert live(host)["mounts"][PATHS[0]]["state"] == "on-air"
+
+
 async def test_no_page_is_made_where_there_is_no_station(host: Host) -> None:
     await feed(host, ()).write()
     assert not web_folder(host).exists()

@@ -14,11 +14,15 @@ from sessiond.cli.heard import (
     sounds_document,
     sounds_picture,
 )
+from sessiond.cli.listening import Delays
 from sessiond.cli.main import run
 from sessiond.core.hearing import MountSound
+from sessiond.core.status import SessionStatus
+from sessiond.errors import Unavailable
 from sessiond.units import Decibels, MountPath, Seconds
 from tests.cli import pictures
 from tests.cli.fakeagent import FakeAgent
+from tests.support.eventually import aeventually
 
 Capture = pytest.CaptureFixture[str]
 
@@ -181,3 +185,41 @@ def test_a_session_without_mounts_has_nothing_to_hear(
     agent.pictures = (replace(pictures.ON_AIR, mounts=()),)
     assert run(["listen", "friday-jam", "--check"], agent.operator()) == 2
     assert "has no mounts" in capsys.readouterr().err
+
+
+def sounding(delay_s: float) -> SessionStatus:
+    """Return a session whose ear finds its first mount so late."""
+    first, *others = pictures.ON_AIR.mounts
+    late = replace(HEARD, path=first.path, delay_s=Seconds(delay_s))
+    return replace(pictures.ON_AIR, mounts=(replace(first, sound=late), *others))
+
+
+async def test_how_late_a_mount_is_stays_up_to_date(agent: FakeAgent) -> None:
+    path = pictures.ON_AIR.mounts[0].path
+    delays = Delays(agent.operator(), "friday-jam")
+    assert delays.of(path) is None
+    agent.pictures = (sounding(4.0),)
+
+    async def becomes(delay_s: float | None, at: float) -> None:
+        def is_so() -> bool:
+            # Nothing is asked while an answer is on its way.
+            delays.ask_now_and_then(Seconds(at))
+            return delays.of(path) == delay_s
+
+        await aeventually(is_so, within=5)
+
+    await becomes(4.0, at=0.0)
+    agent.pictures = (sounding(2.5),)
+    delays.ask_now_and_then(Seconds(4.9))
+    assert len(agent.asked) == 1
+    await becomes(2.5, at=5.0)
+    assert len(agent.asked) == 2
+    agent.error = Unavailable("The agent is gone.")
+    await becomes(None, at=10.0)
+
+
+def test_a_stream_of_others_has_no_ear_to_be_asked(agent: FakeAgent) -> None:
+    delays = Delays(agent.operator(), "http://radio:8000/mix.ogg")
+    delays.ask()
+    assert delays.of(MountPath("/mix.ogg")) is None
+    assert not agent.asked
