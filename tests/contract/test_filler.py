@@ -86,6 +86,11 @@ async def radio(place: Path, folder: Path) -> AsyncIterator[Radio]:
                 await made.child.wait()
 
 
+def title(pitch: int) -> bytes:
+    """Return what the stream says of a track that `write_track` made."""
+    return f"title=Tone {pitch}".encode()
+
+
 def hears(heard: Heard, pitch: int) -> Callable[[], object]:
     async def newest() -> bool:
         pcm = await asyncio.to_thread(decode, heard.body)
@@ -108,7 +113,9 @@ async def test_a_filler_plays_what_is_named_then_its_folder_and_never_stops(
         program.write_text(f"#!/bin/sh\necho {named}\n")
         program.chmod(0o755)
         config = StationConfig(
-            music=str(music), next_track=str(program), crossfade=Seconds(0)
+            music=str(music),
+            next_track=str(program),
+            crossfade=Seconds(0),
         )
         async with radio(place, tmp_path) as made:
             await made.start(config)
@@ -116,9 +123,11 @@ async def test_a_filler_plays_what_is_named_then_its_folder_and_never_stops(
             async with listening(ADDRESS, made.station.port, MIX.path) as heard:
                 await aeventually(hears(heard, NAMED), within=10)
                 assert heard.headers["icy-name"] == NAME
+                assert title(NAMED) in heard.body
 
                 program.write_text("#!/bin/sh\nexit 1\n")
                 await aeventually(hears(heard, EMERGENCY), within=15)
+                assert title(EMERGENCY) in heard.body
 
                 write_track(music / "later.flac", LATER, Seconds(2))
                 old.unlink()
