@@ -22,7 +22,7 @@ from sessiond.core.roles import Role
 from sessiond.core.stamped import Person, Secrets, Stamp
 from sessiond.core.tries import TRIES_EACH
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Address, HostId, HostName, SessionName, Term
+from sessiond.units import Address, HostId, HostName, Seconds, SessionName, Term
 from sessiond.wire.identity import der_of
 from sessiond.wire.peer_messages import AdmitRequest, PeerEnvelope
 from tests.agent.band import JAM, SOON, Agent, band, jam, show
@@ -316,6 +316,10 @@ async def test_a_leader_without_the_secret_lets_nobody_in() -> None:
         leader.host.secrets, leader.host.secrets_of = known, JAM
         await leader.peering.admit(request, other.host.id)
         assert leader.document.member(CAROL)
+
+
+def test_a_link_is_good_for_a_quarter_of_an_hour() -> None:
+    assert Seconds(900.0) == INVITED_FOR
 
 
 async def test_an_expired_link_is_refused() -> None:
