@@ -197,6 +197,18 @@ async def test_nobody_joins_by_a_certificate_whose_key_is_anothers(role: Role) -
         await asked(link, bob, "bob")
 
 
+async def test_a_proof_for_another_hosts_certificate_lets_nobody_in() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        before = alice.document.stamp
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        bob, eve = identity_of("bob"), identity_of("eve")
+        with pytest.raises(Refused):
+            await asked(link, bob, "bob", seen=eve.certificate)
+        assert alice.document.stamp == before
+        await asked(link, bob, "bob")
+
+
 async def test_no_viewers_link_takes_a_hosts_rights_away() -> None:
     async with band() as opened:
         alice, bob = await duo(opened)
