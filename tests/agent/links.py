@@ -77,15 +77,17 @@ async def asked(
     address: Address | None = None,
     key: bytes | None = None,
     signer: Identity | None = None,
+    seen: str = "",
     times: int = 1,
 ) -> StampedSpec:
-    """Join as whoever asks at the first of a link's places."""
+    """Join at the first of a link's places, having seen its certificate or another."""
     where, host = link.places[0]
     async with await JoinClient.open(where, host, within=WITHIN) as door:
         greeted = await door.greet(
             GreetRequest(nonce=secrets.token_bytes(16)), within=WITHIN
         )
-        seen = der_of(door.certificate), der_of(who.certificate), greeted.nonce
+        server = seen or door.certificate
+        signed = der_of(server), der_of(who.certificate), greeted.nonce
         request = JoinRequest(
             session=link.session,
             token_id=link.token.id,
@@ -93,8 +95,8 @@ async def asked(
             name=name,
             address=address,
             nonce=greeted.nonce,
-            proof=proof(key or link.token.key, Purpose.JOIN, *seen),
-            signature=sign(signer or who, over(Purpose.JOIN, *seen)),
+            proof=proof(key or link.token.key, Purpose.JOIN, *signed),
+            signature=sign(signer or who, over(Purpose.JOIN, *signed)),
         )
         for _ in range(times):
             reply = await door.join(request, within=WITHIN)

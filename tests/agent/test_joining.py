@@ -22,7 +22,7 @@ from sessiond.core.roles import Role
 from sessiond.core.stamped import Person, Secrets, Stamp
 from sessiond.core.tries import TRIES_EACH
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Address, HostId, HostName, SessionName, Term
+from sessiond.units import Address, HostId, HostName, Seconds, SessionName, Term
 from sessiond.wire.identity import der_of
 from sessiond.wire.peer_messages import AdmitRequest, PeerEnvelope
 from tests.agent.band import JAM, SOON, Agent, band, jam, show
@@ -197,6 +197,18 @@ async def test_nobody_joins_by_a_certificate_whose_key_is_anothers(role: Role) -
         await asked(link, bob, "bob")
 
 
+async def test_a_proof_for_another_hosts_certificate_lets_nobody_in() -> None:
+    async with band() as opened:
+        alice = await begun(opened)
+        before = alice.document.stamp
+        link = parse_link(await alice.service.invite(None, Role.HOST))
+        bob, eve = identity_of("bob"), identity_of("eve")
+        with pytest.raises(Refused):
+            await asked(link, bob, "bob", seen=eve.certificate)
+        assert alice.document.stamp == before
+        await asked(link, bob, "bob")
+
+
 async def test_no_viewers_link_takes_a_hosts_rights_away() -> None:
     async with band() as opened:
         alice, bob = await duo(opened)
@@ -316,6 +328,10 @@ async def test_a_leader_without_the_secret_lets_nobody_in() -> None:
         leader.host.secrets, leader.host.secrets_of = known, JAM
         await leader.peering.admit(request, other.host.id)
         assert leader.document.member(CAROL)
+
+
+def test_a_link_is_good_for_a_quarter_of_an_hour() -> None:
+    assert Seconds(900.0) == INVITED_FOR
 
 
 async def test_an_expired_link_is_refused() -> None:

@@ -104,6 +104,20 @@ def test_the_agent_of_a_station_is_not_root() -> None:
     assert "u sessiond " in text(Path("deploy/systemd/sysusers.conf"))
 
 
+def test_the_station_can_gain_no_rights_and_write_nowhere_else() -> None:
+    unit = Unit(text(Path("deploy/systemd/system") / UNIT))
+    asked = {
+        "SupplementaryGroups": "audio",
+        "NoNewPrivileges": "yes",
+        "CapabilityBoundingSet": "",
+        "AmbientCapabilities": "",
+        "ProtectSystem": "strict",
+        "StateDirectoryMode": "0700",
+        "UMask": "0077",
+    }
+    assert asked.items() <= dict(unit["Service"]).items()
+
+
 # What a stranger in one of a station's programs could reach; a hundred is everything.
 # SECURITY.md names systemd 252's 2.0 of ten; newer ones weigh more settings.
 MOST_EXPOSED = 30
