@@ -10,7 +10,7 @@ from sessiond.core.proofs import Purpose, over, proof
 from sessiond.core.roles import Role
 from sessiond.core.spec import SessionSpec
 from sessiond.core.stamped import Secrets, StampedSpec
-from sessiond.units import Address, Seconds
+from sessiond.units import Address, Certificate, Seconds
 from sessiond.wire.identity import Identity, _pem, _written, der_of, read_identity, sign
 from sessiond.wire.join_client import JoinClient
 from sessiond.wire.join_messages import GreetRequest, JoinRequest
@@ -77,17 +77,25 @@ async def asked(
     address: Address | None = None,
     key: bytes | None = None,
     signer: Identity | None = None,
-    seen: str = "",
+    proven: Certificate | None = None,
+    signed: Certificate | None = None,
     times: int = 1,
 ) -> StampedSpec:
-    """Join at the first of a link's places, having seen its certificate or another."""
+    """Join at the first of a link's places.
+
+    Args:
+        proven: The server's certificate, in PEM, that the proof is over; by default
+            the one that was seen.
+        signed: The one that the signature is over, likewise.
+    """
     where, host = link.places[0]
     async with await JoinClient.open(where, host, within=WITHIN) as door:
         greeted = await door.greet(
             GreetRequest(nonce=secrets.token_bytes(16)), within=WITHIN
         )
-        server = seen or door.certificate
-        signed = der_of(server), der_of(who.certificate), greeted.nonce
+        there, mine = door.certificate, der_of(who.certificate)
+        shared = der_of(proven or there), mine, greeted.nonce
+        written = der_of(signed or there), mine, greeted.nonce
         request = JoinRequest(
             session=link.session,
             token_id=link.token.id,
@@ -95,8 +103,8 @@ async def asked(
             name=name,
             address=address,
             nonce=greeted.nonce,
-            proof=proof(key or link.token.key, Purpose.JOIN, *signed),
-            signature=sign(signer or who, over(Purpose.JOIN, *signed)),
+            proof=proof(key or link.token.key, Purpose.JOIN, *shared),
+            signature=sign(signer or who, over(Purpose.JOIN, *written)),
         )
         for _ in range(times):
             reply = await door.join(request, within=WITHIN)

@@ -203,8 +203,10 @@ async def test_a_proof_for_another_hosts_certificate_lets_nobody_in() -> None:
         before = alice.document.stamp
         link = parse_link(await alice.service.invite(None, Role.HOST))
         bob, eve = identity_of("bob"), identity_of("eve")
-        with pytest.raises(Refused):
-            await asked(link, bob, "bob", seen=eve.certificate)
+        with pytest.raises(Refused, match="secret in the join link is wrong"):
+            await asked(link, bob, "bob", proven=eve.certificate)
+        with pytest.raises(Refused, match="does not have the key"):
+            await asked(link, bob, "bob", signed=eve.certificate)
         assert alice.document.stamp == before
         await asked(link, bob, "bob")
 
