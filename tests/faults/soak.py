@@ -278,11 +278,14 @@ def soak(folder: Path, minutes: float, seed: int) -> list[str]:
         run._sees("no agreement", lambda: one_broadcaster(stage), _WHOLE_WITHIN)
         stage.play_on(EVERY)
         after = descriptors(stage)
+        # Whoever leads holds more than the others, and that may be another one now.
+        most = max(before.values())
         run.found += [
-            f"{name}'s agent holds {after[name]} descriptors, not {before[name]}"
+            f"{name}'s agent holds {after[name]} descriptors; the most were {most}"
             for name in HOSTS
-            if after[name] > before[name] + _FEW_DESCRIPTORS
+            if after[name] > most + _FEW_DESCRIPTORS
         ]
+        say(f"descriptors: {before} at the beginning, {after} at the end")
         run.found += run.broken()
         hands = len(holdings(stage.audience.looks, PRIMARY))
         say(f"{number} faults; seen {hands} times with a source")
