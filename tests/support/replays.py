@@ -20,10 +20,11 @@ from tests.support.steal import ROBBED, StealWatch
 _RERUNS: Final = 3
 
 # The bad times last for tens of seconds: the next play waits for some calm, if there
-# is any to be had.
+# is any to be had. Some last for an hour, and nobody can wait for the end of these.
 _CALM: Final = 0.1
 _CALM_FOR: Final = 5.0
 _CALM_WITHIN: Final = 60.0
+_CALM_IN_ALL: Final = 240.0
 
 _BEGAN: Final = pytest.StashKey[float]()
 _MISSING: Final = "missing"
@@ -38,6 +39,7 @@ class Replays:
 
     def __init__(self, steal: StealWatch | None = None) -> None:
         self._steal = steal or StealWatch()
+        self._patience = _CALM_IN_ALL
 
     def pytest_sessionstart(self) -> None:
         self._steal.__enter__()
@@ -59,8 +61,10 @@ class Replays:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Let a bad time pass before another play."""
         if _plays(item) > 1:
+            began = time.monotonic()
             with suppress(AssertionError):
-                eventually(self._is_calm, within=_CALM_WITHIN)
+                eventually(self._is_calm, within=min(self._patience, _CALM_WITHIN))
+            self._patience = max(0.0, self._patience - (time.monotonic() - began))
         item.stash[_BEGAN] = time.monotonic()
 
     @pytest.hookimpl(wrapper=True)
