@@ -5,8 +5,8 @@
 The faults are drawn from the seed, which is printed, so that a run can be had again.
 Invariants are looked at after every fault. At the end all is mended, and exactly one
 host must broadcast with all links up; then the session is stopped, and nothing of it
-may be left: no process, descriptor, JACK client or mount. What others took of the
-machine's processors is printed with each finding; `--logs` keeps what the hosts wrote.
+may be left: no process, descriptor, JACK client or mount. A round in which others had a
+quarter of the machine says so; `--logs` keeps what the hosts wrote.
 """
 
 import argparse

@@ -81,13 +81,15 @@ class Replays:
         self, terminalreporter: pytest.TerminalReporter
     ) -> None:
         """Say of each failed play how much of the machine was missing."""
-        stats = terminalreporter.stats
-        for report in (*stats.get("rerun", ()), *stats.get("failed", ())):
-            share = dict(report.user_properties).get(_MISSING, 0.0)
-            terminalreporter.write_line(
-                f"{report.nodeid}: in the worst second of a failed play {share:.0%} of "
-                f"the processors' time went to others"
-            )
+        plays = {"rerun": "a failed play", "failed": "the last", "error": "the last"}
+        for outcome, play in plays.items():
+            for report in terminalreporter.stats.get(outcome, ()):
+                share = dict(report.user_properties).get(_MISSING, 0.0)
+                # Down, so that a share below the limit never looks like one above.
+                terminalreporter.write_line(
+                    f"{report.nodeid}: in the worst second of {play} "
+                    f"{int(100 * share)}% of the processors' time went to others"
+                )
 
     def _again(self, item: pytest.Item) -> bool:
         """Tell whether a failed test is to be played once more."""
