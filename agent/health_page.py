@@ -12,12 +12,13 @@ from typing import Final
 import structlog
 
 from agent.bell import TurnBell
-from sessiond.core.health import health_document
+from agent.host import Host
+from sessiond.core.health import Document, filler_health_document, health_document
 from sessiond.core.metrics import metrics_text
 from sessiond.core.namerules import split_address
 from sessiond.core.status import SessionStatus
 from sessiond.errors import Refused
-from sessiond.units import HostName, Seconds
+from sessiond.units import Seconds
 from sessiond.version import VERSION
 
 # A request fits one packet; a head of more than this is none of monitoring's.
@@ -49,7 +50,7 @@ class HealthPage:
         self,
         *,
         listen: str,
-        host: HostName,
+        host: Host,
         status: Callable[[], Awaitable[SessionStatus]],
     ) -> None:
         self._listen = listen
@@ -103,15 +104,23 @@ class HealthPage:
             return _reply("405 Method Not Allowed", _TEXT, "")
         match target.partition(b"?")[0]:
             case b"/healthz":
-                document = health_document(self._host, await self._picture())
+                document = await self._health()
                 code = "200 OK" if document["ok"] else "503 Service Unavailable"
                 reply = _reply(code, _JSON, json.dumps(document) + "\n")
             case b"/metrics":
-                text = metrics_text(self._host, VERSION, await self._picture())
+                text = metrics_text(self._host.name, VERSION, await self._picture())
                 reply = _reply("200 OK", _TEXT, text)
             case _:
                 reply = _reply("404 Not Found", _TEXT, "Ask /healthz or /metrics.\n")
         return reply if method == b"GET" else _head_of(reply)
+
+    async def _health(self) -> Document:
+        host, status = self._host, await self._picture()
+        if status is not None:
+            return health_document(host.name, status)
+        order = host.plan.station if host.plan.radio else None
+        mounts = [mount.path for mount in order.spec.mounts] if order else []
+        return filler_health_document(host.name, mounts, host.observed.sounds or ())
 
     async def _picture(self) -> SessionStatus | None:
         try:

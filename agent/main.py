@@ -264,7 +264,7 @@ async def _run(
         stack.push_async_callback(server.close)
         trust.tell(server.trust_changed, join_port.look)
         health = HealthPage(
-            listen=config.health.listen, host=host.name, status=publisher.status
+            listen=config.health.listen, host=host, status=publisher.status
         )
         tasks = [
             group.create_task(endless)

@@ -1,4 +1,4 @@
-"""Which host listens to the session's mounts as the audience does, and how."""
+"""Which host listens to its mounts as the audience does, and how."""
 
 from typing import Final
 
@@ -8,7 +8,8 @@ from sessiond.core.election import Liveness
 from sessiond.core.overview import listen_url
 from sessiond.core.proc import ProcPlan, Program, SocketAnswers, Stage
 from sessiond.core.stamped import StampedSpec
-from sessiond.core.view import SessionView
+from sessiond.core.stationorder import StationOrder
+from sessiond.core.view import HostSetup, SessionView
 from sessiond.core.wires import MIXDOWN
 from sessiond.units import ProcName
 
@@ -25,19 +26,33 @@ def ear_procs(view: SessionView, doc: StampedSpec) -> tuple[ProcPlan, ...]:
     """
     if doc.station is None or not doc.spec.mounts or not _listens(view, doc):
         return ()
-    folder = view.setup.run_folder
-    urls = [listen_url(doc.station, mount) for mount in doc.spec.mounts]
-    argv = own_argv(view.setup, Program.EAR, EAR, f"{folder}/{EAR}.sock")
-    own = ear_arguments(urls, f"{folder}/{MIXDOWN}.sock", view.setup.silence)
-    return (
-        ProcPlan(
-            name=EAR,
-            program=Program.EAR,
-            # It rests on nothing here, and nothing on it: no stop waits for it.
-            stage=Stage.STATION,
-            argv=(*argv, *own),
-            ready=SocketAnswers(),
-        ),
+    return (_ear(view.setup, StationOrder(spec=doc.spec, station=doc.station)),)
+
+
+def filler_ear(view: SessionView, radio: str) -> tuple[ProcPlan, ...]:
+    """Return what listens to a station outside a session: between two shows.
+
+    Args:
+        view: This turn's.
+        radio: The filler's script; empty without a filler, which is not listened to.
+    """
+    if not radio or view.kept is None:
+        return ()
+    return (_ear(view.setup, view.kept),)
+
+
+def _ear(setup: HostSetup, order: StationOrder) -> ProcPlan:
+    folder = setup.run_folder
+    urls = [listen_url(order.station, mount) for mount in order.spec.mounts]
+    argv = own_argv(setup, Program.EAR, EAR, f"{folder}/{EAR}.sock")
+    own = ear_arguments(urls, f"{folder}/{MIXDOWN}.sock", setup.silence)
+    return ProcPlan(
+        name=EAR,
+        program=Program.EAR,
+        # It rests on nothing here, and nothing on it: no stop waits for it.
+        stage=Stage.STATION,
+        argv=(*argv, *own),
+        ready=SocketAnswers(),
     )
 
 

@@ -3,7 +3,7 @@
 `plan_host` is the same pure function on every host and in ``sessiond check``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -17,7 +17,7 @@ from sessiond.core.argv import (
     own_argv,
 )
 from sessiond.core.configfile import JackStart
-from sessiond.core.earplan import ear_procs
+from sessiond.core.earplan import ear_procs, filler_ear
 from sessiond.core.jackgraph import Wire
 from sessiond.core.mixmatrix import MixOrder, mix_order
 from sessiond.core.namerules import split_address
@@ -81,7 +81,8 @@ def plan_host(view: SessionView) -> HostPlan:
     radio = radio_script(view.setup, station)
     airing = station_procs(view.setup, station, radio)
     if doc is None:
-        return HostPlan(procs=(*jack, *airing), station=station, radio=radio)
+        procs = (*jack, *airing, *filler_ear(view, radio))
+        return HostPlan(procs=_in_order(procs), station=station, radio=radio)
     links = _my_links(view, doc)
     mixes = _mixes(view, doc)
     mix = mix_order(doc.spec) if mixes else None
@@ -96,13 +97,17 @@ def plan_host(view: SessionView) -> HostPlan:
         *ear_procs(view, doc),
     )
     return HostPlan(
-        procs=tuple(sorted(procs, key=lambda p: (p.stage, p.name))),
+        procs=_in_order(procs),
         wires=wires_of(view, doc, mixing=mix is not None),
         mix=mix,
         sources=MappingProxyType(orders),
         station=station,
         radio=radio,
     )
+
+
+def _in_order(procs: Iterable[ProcPlan]) -> tuple[ProcPlan, ...]:
+    return tuple(sorted(procs, key=lambda p: (p.stage, p.name)))
 
 
 def on_air(view: SessionView) -> bool:

@@ -4,18 +4,38 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 
 from agent.health_page import MOST_ASKERS, HealthPage
+from agent.host import Host
+from sessiond.core.configfile import AgentConfig
+from sessiond.core.hearing import MountSound
+from sessiond.core.observed import Observed
+from sessiond.core.plan import HostPlan
 from sessiond.core.status import SessionStatus
 from sessiond.errors import Refused
-from tests.core.examples import ALICE
-from tests.core.test_health import STATUS, with_sound
+from tests.core.examples import ALICE, setup
+from tests.core.test_health import SOUND, STATUS, with_sound
+from tests.core.test_stationplan import KEPT
 from tests.support.eventually import aeventually
+from tests.support.fakes import FakeClock, FakeStore
 from tests.support.icecast import free_port
+from tests.support.identities import identity_of
+
+HOST = Host(
+    config=AgentConfig(name=ALICE, state_dir="/state", advertise="10.0.0.1"),
+    identity=identity_of(ALICE),
+    setup=setup(ALICE),
+    clock=FakeClock(),
+    store=FakeStore(Path("/nowhere")),
+)
 
 
 @asynccontextmanager
-async def page(status: SessionStatus | None = STATUS) -> AsyncIterator[int]:
+async def page(
+    status: SessionStatus | None = STATUS, host: Host = HOST
+) -> AsyncIterator[int]:
     """Run a page, and yield its port."""
 
     async def picture() -> SessionStatus:
@@ -24,7 +44,7 @@ async def page(status: SessionStatus | None = STATUS) -> AsyncIterator[int]:
         return status
 
     port = free_port()
-    made = HealthPage(listen=f"127.0.0.1:{port}", host=ALICE, status=picture)
+    made = HealthPage(listen=f"127.0.0.1:{port}", host=host, status=picture)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(made.run())
         await aeventually(lambda: answers(port), within=5)
@@ -79,6 +99,22 @@ async def test_a_host_in_no_session_answers_too() -> None:
         assert "sessiond_agent_info" in (await get(port, "/metrics"))[1]
 
 
+def between_shows(*sounds: MountSound) -> Host:
+    """Return a station whose ear hears this of its filler."""
+    plan = HostPlan(station=KEPT, radio="filler")
+    return replace(HOST, plan=plan, observed=Observed(sounds=sounds))
+
+
+async def test_a_station_between_two_shows_is_listened_to() -> None:
+    async with page(None, between_shows(SOUND)) as port:
+        code, payload = await get(port, "/healthz")
+        assert (code, json.loads(payload)["ok"]) == ("HTTP/1.0 200 OK", True)
+    async with page(None, between_shows()) as port:
+        code, payload = await get(port, "/healthz")
+        assert code == "HTTP/1.0 503 Service Unavailable"
+        assert "/mix.ogg" in json.loads(payload)["wrong"][0]
+
+
 async def test_other_questions_have_short_answers() -> None:
     async with page() as port:
         assert (await get(port, "/"))[0] == "HTTP/1.0 404 Not Found"
@@ -107,7 +143,7 @@ async def test_who_says_nothing_keeps_nobody_out_for_long() -> None:
 
 async def test_a_port_that_is_taken_ends_no_agent() -> None:
     async with page() as port:
-        made = HealthPage(listen=f"127.0.0.1:{port}", host=ALICE, status=None)  # type: ignore[arg-type]
+        made = HealthPage(listen=f"127.0.0.1:{port}", host=HOST, status=None)  # type: ignore[arg-type]
         async with asyncio.TaskGroup() as group:
             task = group.create_task(made.run())
             await get(port, "/healthz")
@@ -116,4 +152,4 @@ async def test_a_port_that_is_taken_ends_no_agent() -> None:
 
 
 async def test_without_an_address_there_is_no_page() -> None:
-    await HealthPage(listen="", host=ALICE, status=None).run()  # type: ignore[arg-type]
+    await HealthPage(listen="", host=HOST, status=None).run()  # type: ignore[arg-type]

@@ -7,7 +7,11 @@ from dataclasses import replace
 import pytest
 
 from sessiond.core.conditions import Reason, error
-from sessiond.core.health import health_document, heard_as
+from sessiond.core.health import (
+    filler_health_document,
+    health_document,
+    heard_as,
+)
 from sessiond.core.hearing import MountSound, SoundState
 from sessiond.core.metrics import metrics_text
 from sessiond.core.spec import Codec
@@ -108,6 +112,33 @@ def test_a_host_in_no_session_is_well() -> None:
     assert (document["ok"], document["session"], document["mounts"]) == (True, None, [])
 
 
+def test_a_station_outside_a_session_is_as_its_filler_sounds() -> None:
+    assert filler_health_document(ALICE, [], [SOUND]) == health_document(ALICE, None)
+    well = filler_health_document(ALICE, [MIX], [replace(SOUND, title="A - B")])
+    assert (well["ok"], well["session"], well["wrong"]) == (True, None, [])
+    assert well["mounts"] == [
+        {
+            "path": "/mix.ogg",
+            "state": "filler",
+            "sound": "heard",
+            "heard_ago_s": 0.25,
+            "silent_s": 0.0,
+            "clipping": False,
+            "loudness_lufs": -18.12,
+            "true_peak_db": -1.5,
+            "delay_s": 4.2,
+            "gaps": 1,
+            "title": "A - B",
+        }
+    ]
+    silent = filler_health_document(ALICE, [MIX], [replace(SOUND, silent=True)])
+    assert (silent["ok"], silent["wrong"]) == (False, ["/mix.ogg is silent"])
+    unheard = filler_health_document(ALICE, [MIX], [])
+    assert unheard["ok"] is False
+    assert "nobody has heard /mix.ogg" in str(unheard["wrong"])
+    assert '"title": null' in json.dumps(unheard)
+
+
 @pytest.mark.parametrize(
     ("status", "wrong"),
     [
@@ -130,8 +161,8 @@ def test_what_is_wrong_is_said(status: SessionStatus, wrong: str) -> None:
 
 
 def test_a_figure_that_is_old_is_none() -> None:
-    assert heard_as(MOUNT) is SoundState.HEARD
-    assert heard_as(replace(MOUNT, sound=None)) is None
+    assert heard_as(SOUND) is SoundState.HEARD
+    assert heard_as(None) is None
 
 
 LINE = re.compile(

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from sessiond.core.earplan import EAR
 from sessiond.core.plan import HostPlan, plan_host
 from sessiond.core.proc import ProcPlan, Settled, Stage, StationAnswers
 from sessiond.core.stamped import Station
@@ -32,7 +33,7 @@ def filler(plan: HostPlan) -> ProcPlan:
 
 def test_a_station_goes_on_outside_a_session() -> None:
     plan = outside()
-    assert [proc.name for proc in plan.procs] == [FILLER, ICECAST]
+    assert [proc.name for proc in plan.procs] == [EAR, FILLER, ICECAST]
     assert plan.station is KEPT
     assert 'mount="/mix-filler.ogg"' in plan.radio
 
@@ -70,6 +71,15 @@ def test_a_session_without_mounts_has_nothing_to_fill() -> None:
     plan = plan_host(SessionView(setup=keeping(), kept=order))
     assert plan.proc(ICECAST) is not None
     assert plan.proc(FILLER) is None
+    assert plan.proc(EAR) is None
+
+
+def test_between_two_shows_the_filler_is_listened_to() -> None:
+    ear = outside().proc(EAR)
+    assert ear is not None
+    assert "http://alice.local:8000/mix.ogg" in ear.argv
+    live = replace(view(ALICE, EMBEDDED), setup=keeping(), kept=KEPT)
+    assert plan_host(live).proc(EAR) is None
 
 
 def test_the_filler_waits_for_icecast_and_reads_its_own_files() -> None:

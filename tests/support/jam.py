@@ -30,6 +30,10 @@ STATION: Final = "station"
 ICECAST_PORT: Final = 8000
 SESSION: Final = "jam"
 
+MONITORED: Final[Mapping[str, str]] = {"listen": "127.0.0.1:7780"}
+"""The ``[health]`` table of hosts whose page `Jam.page` reads."""
+
+
 SESSIOND: Final = str(Path(sys.executable).parent / "sessiond")
 
 SOURCE_PASSWORD: Final = "s0urce \"&<'#@^%"
@@ -119,6 +123,16 @@ class Jam:
         self.agents[name] = host.start_agent(
             agentfile.merged(known, wanted), self.envs.get(name)
         )
+
+    def page(self, name: str, path: str) -> tuple[str, str]:
+        """Return what a host's page for monitoring answers: status line, payload."""
+        host = self.lab.host(name)
+        port = int(MONITORED["listen"].rpartition(":")[2])
+        with host.connect("127.0.0.1", port) as line, line.makefile("rwb") as stream:
+            stream.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            stream.flush()
+            head, _, payload = stream.read().partition(b"\r\n\r\n")
+        return head.split(b"\r\n")[0].decode(), payload.decode()
 
     def _peers_of(self, name: str) -> list[str]:
         others = (host for host in self.lab.hosts if host.name not in {name, STATION})

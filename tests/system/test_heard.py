@@ -16,12 +16,11 @@ import pytest
 from tests.support.ear import decode, listening, silences
 from tests.support.eventually import aeventually
 from tests.support.jackhost import start_phones
-from tests.support.jam import PERIOD, RATE, Jam
+from tests.support.jam import MONITORED, PERIOD, RATE, Jam
 from tests.system.conftest import Jamming
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
-PORT = 7780
 VOICES = {"alice": "melody", "bob": "drums"}
 
 
@@ -60,23 +59,13 @@ async def delay(jam: Jam) -> float:
     return float(found["delay_s"] or 0)
 
 
-def page(jam: Jam, name: str, path: str) -> tuple[str, str]:
-    """Return what a host's page for monitoring answers there."""
-    host = jam.lab.host(name)
-    with host.connect("127.0.0.1", PORT) as line, line.makefile("rwb") as stream:
-        stream.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-        stream.flush()
-        head, _, payload = stream.read().partition(b"\r\n\r\n")
-    return head.split(b"\r\n")[0].decode(), payload.decode()
-
-
 async def test_silence_on_the_mount_is_found_and_healed(
     jam_of: Jamming, tmp_path: Path
 ) -> None:
     jam = jam_of("alice", "bob")
     first = deaf_at_first(tmp_path / "first")
     jam.envs["alice"] = {"PATH": f"{first}:{os.environ['PATH']}"}
-    jam.tables = {**jam.tables, "health": {"listen": f"127.0.0.1:{PORT}"}}
+    jam.tables = {**jam.tables, "health": MONITORED}
     for name, voice in VOICES.items():
         jam.start_agent(name)
         host = jam.lab.host(name)
@@ -95,18 +84,18 @@ async def test_silence_on_the_mount_is_found_and_healed(
         # The fault is found by the standby's ear, and told by every host.
         await aeventually(lambda: are(jam, "MountSilent error"), within=30)
         assert mount(jam)["heard_by"] == "bob"
-        code, document = page(jam, "alice", "/healthz")
+        code, document = jam.page("alice", "/healthz")
         assert code == "HTTP/1.0 503 Service Unavailable"
         assert json.loads(document)["wrong"] == ["/mix.ogg is silent"]
 
         # Then the encoder is renewed, on the same connection to Icecast.
         await aeventually(lambda: are(jam), within=40)
-        code, document = page(jam, "bob", "/healthz")
+        code, document = jam.page("bob", "/healthz")
         assert (code, json.loads(document)["ok"]) == ("HTTP/1.0 200 OK", True)
         (well,) = json.loads(document)["mounts"]
         assert (well["sound"], well["heard_by"]) == ("heard", "bob")
         assert well["heard_ago_s"] < 2
-        _, metrics = page(jam, "alice", "/metrics")
+        _, metrics = jam.page("alice", "/metrics")
         assert 'sessiond_mount_silent{mount="/mix.ogg"} 0' in metrics
         assert "sessiond_mount_heard_age_seconds" in metrics
 
@@ -115,7 +104,7 @@ async def test_silence_on_the_mount_is_found_and_healed(
         assert 0.1 < late < 12
         assert (
             'sessiond_mount_delay_seconds{mount="/mix.ogg"} '
-            in page(jam, "bob", "/metrics")[1]
+            in jam.page("bob", "/metrics")[1]
         )
         assert not heard.finished.is_set()
     sound = decode(heard.body)

@@ -4,6 +4,8 @@ One connection for each codec goes through all of it.
 """
 
 import asyncio
+import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -16,7 +18,7 @@ from sessiond.cli.lab import LabHost
 from sessiond.cli.lab.agentfile import Tables
 from tests.support.ear import Heard, decode, listening, tones
 from tests.support.eventually import aeventually
-from tests.support.jam import SESSION, SINES, Jam, command_line
+from tests.support.jam import MONITORED, SESSION, SINES, Jam, command_line
 from tests.support.tracks import public_folder, serve_next, write_track
 from tests.support.written import written
 from tests.system.conftest import Jamming
@@ -102,9 +104,29 @@ async def test_a_listener_hears_music_before_the_show_and_after_it(
         await all_hear(listeners, EMERGENCY, within=20)
         assert pid_of(radio, "liquidsoap") == filler
         assert not any(heard.finished.is_set() for heard in listeners.values())
+    await aeventually(lambda: is_well(jam), within=15)
+    os.kill(filler, signal.SIGSTOP)
+    await aeventually(lambda: is_unheard(jam), within=20)
+    os.kill(filler, signal.SIGCONT)
     for host in jam.lab.hosts:
         for pid in host.processes():
             assert "password" not in command_line(pid)
+
+
+def is_well(jam: Jam) -> bool:
+    """Tell whether monitoring finds the filler on every mount, and nothing wrong."""
+    code, document = jam.page("radio", "/healthz")
+    assert " 200 " in code, document
+    states = {mount["path"]: mount["state"] for mount in json.loads(document)["mounts"]}
+    return states == dict.fromkeys(MOUNTS, "filler")
+
+
+def is_unheard(jam: Jam) -> bool:
+    """Tell whether monitoring misses the filler on every mount."""
+    code, document = jam.page("radio", "/healthz")
+    wrong = json.loads(document)["wrong"]
+    assert len(wrong) == len(MOUNTS), document
+    return " 503 " in code
 
 
 def on_the_radio(music: Path, file: Path) -> Tables:
@@ -116,6 +138,7 @@ def on_the_radio(music: Path, file: Path) -> Tables:
             "session": str(file),
         },
         "audio": {"inputs": [], "outputs": []},
+        "health": MONITORED,
     }
 
 
