@@ -141,8 +141,9 @@ def described(message: Descriptor, seen: set[str]) -> Iterator[str]:
 def parts_of(field: FieldDescriptor) -> Sequence[FieldDescriptor]:
     """Return a map's key and value, or the field itself."""
     inner = field.message_type
-    is_map = inner is not None and inner.GetOptions().map_entry
-    return inner.fields if is_map else (field,)
+    if inner is None or not inner.GetOptions().map_entry:
+        return (field,)
+    return tuple(inner.fields)
 
 
 REQUESTS: Final = tuple(dict.fromkeys(method.request for method in methods().values()))
