@@ -103,18 +103,15 @@ def written(secret: str | bytes) -> Iterator[str]:
     yield str([*secret])[1:-1]
 
 
-HUSHED: Final = tuple(
-    form
-    for secret in (
-        *PASSWORDS,
-        TOKEN.secret,
-        TOKEN.key,
-        *key_lines(BOB),
-        PROOF,
-        SIGNATURE,
-    )
-    for form in written(secret)
+HIDDEN: Final[tuple[str | bytes, ...]] = (
+    *PASSWORDS,
+    TOKEN.secret,
+    TOKEN.key,
+    *key_lines(BOB),
+    PROOF,
+    SIGNATURE,
 )
+HUSHED: Final = tuple(form for secret in HIDDEN for form in written(secret))
 
 
 def shown_of(carrier: object) -> str:
