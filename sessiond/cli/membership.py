@@ -155,8 +155,7 @@ def _rejoin(operator: Operator, name: SessionName) -> None:
             f"No link to {name} was used here, and a name alone proves nothing.",
             f"Ask for a link: one of its hosts makes one with sessiond invite {name}.",
         )
-    own.relocate(known, _seen(operator))
-    stamped = asyncio.run(_asked(own.session(name) or known))
+    stamped = asyncio.run(_asked(known, _seen(operator)))
     # Else a host of one session would say who the hosts of another are.
     if stamped.spec.name != name:
         raise Refused(
@@ -176,11 +175,22 @@ def _seen(operator: Operator) -> Mapping[HostId, Address]:
     return {}
 
 
-async def _asked(known: "MetSession") -> StampedSpec:
-    """Return the document of the first member that answers, as a leader stamps it."""
-    for met in known.members:
+async def _asked(known: "MetSession", seen: Mapping[HostId, Address]) -> StampedSpec:
+    """Return the document of the first member that answers, as a leader stamps it.
+
+    Args:
+        known: Who has to answer, and where each was before.
+        seen: Where somebody says that members are now. It may be false, so the old
+            address is tried as well, and nothing of it is kept.
+    """
+    places = [
+        (address, met.certificate)
+        for met in known.members
+        for address in dict.fromkeys((seen.get(met.id, met.address), met.address))
+    ]
+    for address, certificate in places:
         with suppress(Unavailable):
-            async with connect_by_grpc(met.address, met.certificate) as agent:
+            async with connect_by_grpc(address, certificate) as agent:
                 stamped = await agent.spec(known.name)
                 require_sound(stamped)
                 return stamped

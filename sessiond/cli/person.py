@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -126,14 +126,6 @@ class Belongings:
                 members=tuple(one for one in met if one is not None),
             )
         )
-
-    def relocate(self, session: MetSession, seen: Mapping[HostId, Address]) -> None:
-        """Keep where members were seen lately; it is then the newest session."""
-        members = tuple(
-            replace(met, address=seen.get(met.id, met.address))
-            for met in session.members
-        )
-        self.keep(replace(session, members=members))
 
     def keep(self, session: MetSession) -> MetSession:
         """Write a session down, in the place of what was known of it."""

@@ -1,21 +1,26 @@
 """A person's way in: by a link, as a process, over the wire, to a host that checks."""
 
 import json
+import os
 import stat
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from sessiond.core.joining import JoinLink
 from sessiond.core.roles import Role
+from sessiond.core.status import HostSighting
 from sessiond.errors import Refused, Unavailable
-from sessiond.units import Address
+from sessiond.units import Address, Certificate, HostName
+from sessiond.wire.identity import id_of
+from sessiond.wire.server import open_server
 from tests.cli.doorway import Doorway, open_doorway
 from tests.cli.fakeagent import FakeAgent
 from tests.cli.test_real_line import Ended, sessiond
-from tests.support.identities import identity_of
+from tests.support.identities import ListedTrust, identity_of
 
 
 @pytest.fixture
@@ -200,6 +205,70 @@ async def test_a_host_that_is_another_one_now_is_not_spoken_to(
     assert agent.asked == []
 
 
+def last_seen_at(folder: Path, address: str) -> None:
+    """Have alice known to this person at another address."""
+    file = folder / "sessions/friday-jam.json"
+    known = json.loads(file.read_text())
+    (alice,) = known["members"]
+    file.write_text(json.dumps({**known, "members": [{**alice, "address": address}]}))
+
+
+@asynccontextmanager
+async def seeing(tmp_path: Path, address: Address) -> AsyncIterator[str]:
+    """Give this computer an agent that sees alice's id at an address."""
+    alice = identity_of("alice")
+    seen = HostSighting(
+        name=HostName("alice"), id=alice.id, address=address, version="0.1.0"
+    )
+    async with served(
+        FakeAgent(sightings=(seen,)), "own", f"unix:{tmp_path}/agent.sock"
+    ) as where:
+        yield where
+
+
+@dataclass(frozen=True)
+class Impostor:
+    """Somebody with another certificate, who lets in whoever the host does."""
+
+    where: Address
+    asked: list[tuple[object, ...]]
+
+
+@asynccontextmanager
+async def impostor(agent: FakeAgent) -> AsyncIterator[Impostor]:
+    mallory = FakeAgent(running=agent.running)
+    async with served(mallory, "mallory", "127.0.0.1:0") as where:
+        yield Impostor(Address(where), mallory.asked)
+
+
+@asynccontextmanager
+async def served(agent: FakeAgent, name: str, listen: str) -> AsyncIterator[str]:
+    """Serve an agent that everybody who has an identity here may ask."""
+    trust, mine = ListedTrust(), own_certificate()
+    trust.listed[id_of(mine)] = (mine, Role.VIEWER)
+    server = await open_server(
+        [listen],
+        identity=identity_of(name),
+        trust=trust,
+        agent=agent,
+        membership=agent,
+        on_fault=failed,
+    )
+    try:
+        yield server.addresses[0]
+    finally:
+        await server.close()
+
+
+def own_certificate() -> Certificate:
+    own = Path(os.environ["SESSIOND_IDENTITY"])
+    return Certificate((own / "identity.crt").read_text())
+
+
+def failed(method: str, error: Exception) -> None:
+    raise AssertionError(method) from error
+
+
 class TestByName:
     async def test_finds_the_hosts_again(
         self, agent: FakeAgent, door: Doorway, folder: Path
@@ -251,6 +320,39 @@ class TestByName:
         ended = await join("friday-jam")
         assert (ended.code, ended.err) == (0, "")
         assert agent.asked == [("spec", "friday-jam")]
+
+    async def test_a_host_that_has_moved_is_found_where_it_is_seen(
+        self, agent: FakeAgent, door: Doorway, folder: Path, tmp_path: Path
+    ) -> None:
+        assert (await join(door.link(Role.VIEWER))).code == 0
+        last_seen_at(folder, "127.0.0.1:1")
+        assert (await join("friday-jam")).code == 3
+        async with seeing(tmp_path, door.address) as own:
+            ended = await sessiond(own, "join", "friday-jam")
+        assert (ended.code, ended.err) == (0, "")
+        assert agent.asked == [("spec", "friday-jam")]
+        assert (await sessiond(door.address, "status", "friday-jam")).code == 0
+
+    async def test_a_false_hint_is_told_nothing(
+        self, agent: FakeAgent, door: Doorway, folder: Path, tmp_path: Path
+    ) -> None:
+        assert (await join(door.link(Role.VIEWER))).code == 0
+        last_seen_at(folder, "127.0.0.1:1")
+        before = (folder / "sessions/friday-jam.json").read_text()
+        async with impostor(agent) as mallory, seeing(tmp_path, mallory.where) as own:
+            ended = await sessiond(own, "join", "friday-jam")
+        assert (ended.code, ended.out) == (3, "")
+        assert (mallory.asked, agent.asked) == ([], [])
+        assert (folder / "sessions/friday-jam.json").read_text() == before
+
+    async def test_a_false_hint_keeps_nobody_from_a_host_that_has_not_moved(
+        self, agent: FakeAgent, door: Doorway, folder: Path, tmp_path: Path
+    ) -> None:
+        assert (await join(door.link(Role.VIEWER))).code == 0
+        async with impostor(agent) as mallory, seeing(tmp_path, mallory.where) as own:
+            ended = await sessiond(own, "join", "friday-jam")
+        assert (ended.code, ended.err) == (0, "")
+        assert (mallory.asked, agent.asked) == ([], [("spec", "friday-jam")])
 
     async def test_needs_a_link_first(self, folder: Path) -> None:
         ended = await join("friday-jam")

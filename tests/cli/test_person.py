@@ -119,14 +119,6 @@ class TestSessions:
             os.utime(tmp_path / f"a/b/sessions/{name}.json", (when, when))
         assert own.certificate_at("192.0.2.1:7700") == ALICE.certificate
 
-    def test_members_move(self, own: Belongings) -> None:
-        members = met("alice", "192.0.2.1:7700"), met("bob", "192.0.2.2:7700")
-        known = own.keep(session("a", *members))
-        own.relocate(known, {ALICE.id: Address("192.0.2.9:7700")})
-        assert own.certificate_at("192.0.2.9:7700") == ALICE.certificate
-        assert own.certificate_at("192.0.2.1:7700") is None
-        assert own.certificate_at("192.0.2.2:7700") == BOB.certificate
-
     @pytest.mark.parametrize(
         "content", ["", "{", "[]", "{}", '{"session": "a", "role": "x", "members": []}']
     )

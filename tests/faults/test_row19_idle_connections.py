@@ -34,6 +34,7 @@ def idle(folder: Path) -> Shown:
         eventually(lambda: is_crowded(stage.broadcaster), within=25.0)
         stage.keeps_source(during=HELD / 2)
         said = goes(stage, stranger)
+        assert said["tried"] == CONNECTIONS, said
         assert said["opened"] > DESCRIPTORS, said
         return answered_again(stage, lambda: answers(asker, identity, where))
 
