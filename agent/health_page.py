@@ -16,7 +16,7 @@ from agent.host import Host
 from sessiond.core.health import Document, filler_health_document, health_document
 from sessiond.core.metrics import metrics_text
 from sessiond.core.namerules import split_address
-from sessiond.core.status import SessionStatus
+from sessiond.core.status import Phase, SessionStatus
 from sessiond.errors import Refused
 from sessiond.units import Seconds
 from sessiond.version import VERSION
@@ -116,7 +116,8 @@ class HealthPage:
 
     async def _health(self) -> Document:
         host, status = self._host, await self._picture()
-        if status is not None:
+        # Of a session that is over nothing is expected any more.
+        if status is not None and status.phase is not Phase.STOPPED:
             return health_document(host.name, status)
         order = host.plan.station if host.plan.radio else None
         mounts = [mount.path for mount in order.spec.mounts] if order else []

@@ -13,7 +13,7 @@ from sessiond.core.configfile import AgentConfig
 from sessiond.core.hearing import MountSound
 from sessiond.core.observed import Observed
 from sessiond.core.plan import HostPlan
-from sessiond.core.status import SessionStatus
+from sessiond.core.status import Phase, SessionStatus
 from sessiond.errors import Refused
 from tests.core.examples import ALICE, setup
 from tests.core.test_health import SOUND, STATUS, with_sound
@@ -103,6 +103,15 @@ def between_shows(*sounds: MountSound) -> Host:
     """Return a station whose ear hears this of its filler."""
     plan = HostPlan(station=KEPT, radio="filler")
     return replace(HOST, plan=plan, observed=Observed(sounds=sounds))
+
+
+async def test_nothing_is_expected_of_a_session_that_is_over() -> None:
+    over = replace(with_sound(silent=True), phase=Phase.STOPPED)
+    async with page(over) as port:
+        code, payload = await get(port, "/healthz")
+        assert (code, json.loads(payload)["session"]) == ("HTTP/1.0 200 OK", None)
+    async with page(over, between_shows()) as port:
+        assert " 503 " in (await get(port, "/healthz"))[0]
 
 
 async def test_a_station_between_two_shows_is_listened_to() -> None:

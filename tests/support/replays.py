@@ -84,7 +84,9 @@ class Replays:
         plays = {"rerun": "a failed play", "failed": "the last", "error": "the last"}
         for outcome, play in plays.items():
             for report in terminalreporter.stats.get(outcome, ()):
-                share = dict(report.user_properties).get(_MISSING, 0.0)
+                # A module that can't even be imported has a report without them.
+                noted = dict(getattr(report, "user_properties", ()))
+                share = noted.get(_MISSING, 0.0)
                 # Down, so that a share below the limit never looks like one above.
                 terminalreporter.write_line(
                     f"{report.nodeid}: in the worst second of {play} "
