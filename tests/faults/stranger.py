@@ -209,18 +209,25 @@ def flood(where: str, during: float) -> Report:
         for opens, words in ((dial, noise), (as_mallory, calls))
     ]
 
+    dialling: set[int] = set()
+    at_once = 0
+
     def one(number: int) -> tuple[int, int]:
+        nonlocal at_once
         opens, words = said[number % len(said)]
         tried = heard = 0
         while time.monotonic() < ends:
             tried += 1
+            dialling.add(number)
+            at_once = max(at_once, len(dialling))
             with suppress(OSError), opens(b"") as line:
                 heard += say(line, words)
+            dialling.discard(number)
         return tried, heard
 
     with ThreadPoolExecutor(FLOODING) as lines:
         tried, heard = map(sum, zip(*lines.map(one, range(FLOODING)), strict=True))
-    return {"tried": tried, "heard": heard}
+    return {"tried": tried, "heard": heard, "at_once": at_once}
 
 
 def half_open(where: str) -> Report:
