@@ -20,6 +20,9 @@ from sessiond.units import Hertz, Seconds
 # What podcasts and online radio have settled on (AES TD1008).
 LOUDNESS_LUFS: Final = -16.0
 
+# For a next-track program that does not end when it is told to.
+KILLED_AFTER: Final = Seconds(1.0)
+
 # A server that is back is asked again before the present track has ended.
 RETRY: Final = Seconds(2.0)
 
@@ -92,9 +95,12 @@ def _asking_server(url: str, within: Seconds) -> Iterator[str]:
 
 
 def _asking_program(path: str, within: Seconds) -> Iterator[str]:
-    quoted = f"process.quote({_text(path)})"
+    # Liquidsoap ends the shell alone, not what the program has started.
+    ended = f"timeout --kill-after={_number(KILLED_AFTER)} {_number(within)} "
+    quoted = f"{_text(ended)} ^ process.quote({_text(path)})"
+    longest = _number(Seconds(within + 2 * KILLED_AFTER))
     yield "def answer() ="
-    yield f"  said = process.run(timeout={_number(within)}, {quoted})"
+    yield f"  said = process.run(timeout={longest}, {quoted})"
     yield '  if said.status == "exit" and said.status.code == 0 then'
     yield "    said.stdout"
     yield '  else "" end'

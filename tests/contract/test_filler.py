@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent.filler import filler_user, write_for
@@ -25,6 +26,8 @@ from tests.support.tracks import public_folder, write_track
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 NAMED, EMERGENCY, LATER = 360, 300, 450
+# Seconds, and no other program's.
+HANGING = "600.25"
 # Whatever an operator calls a mount, it is no part of the script.
 NAME = r'#{shutdown()} "Wild" \x41'
 MIX = replace(MOUNTS[0], name=NAME)
@@ -101,6 +104,11 @@ def hears(heard: Heard, pitch: int) -> Callable[[], object]:
     return newest
 
 
+def nothing_hangs() -> bool:
+    """Tell whether nothing is left of a next-track program that did not answer."""
+    return not any(f"sleep {HANGING}" in command_line(pid) for pid in psutil.pids())
+
+
 async def test_a_filler_plays_what_is_named_then_its_folder_and_never_stops(
     tmp_path: Path,
 ) -> None:
@@ -125,13 +133,18 @@ async def test_a_filler_plays_what_is_named_then_its_folder_and_never_stops(
                 assert heard.headers["icy-name"] == NAME
                 assert title(NAMED) in heard.body
 
-                program.write_text("#!/bin/sh\nexit 1\n")
+                program.write_text(f"#!/bin/sh\nsleep {HANGING}\n")
                 await aeventually(hears(heard, EMERGENCY), within=15)
                 assert title(EMERGENCY) in heard.body
 
+                program.write_text("#!/bin/sh\nexit 1\n")
                 write_track(music / "later.flac", LATER, Seconds(2))
                 old.unlink()
                 await aeventually(hears(heard, LATER), within=15)
+                await aeventually(nothing_hangs, within=10)
+
+                program.write_text(f"#!/bin/sh\necho {named}\n")
+                await aeventually(hears(heard, NAMED), within=20)
                 assert not heard.finished.is_set()
             assert made.child is not None
             assert SECRETS.source not in command_line(made.child.pid)

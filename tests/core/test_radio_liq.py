@@ -88,7 +88,8 @@ def test_a_server_is_asked_within_the_timeout() -> None:
 
 def test_a_program_is_asked_within_the_timeout() -> None:
     text = script(replace(MUSIC, next_track="/usr/bin/next"))
-    assert 'process.run(timeout=3.000, process.quote("/usr/bin/next"))' in text
+    command = '"timeout --kill-after=1.000 3.000 " ^ process.quote("/usr/bin/next")'
+    assert f"process.run(timeout=5.000, {command})" in text
 
 
 def test_an_answer_is_only_ever_a_file_or_an_address() -> None:
