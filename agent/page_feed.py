@@ -21,7 +21,7 @@ from sessiond.errors import SessiondError
 from sessiond.page import write_anew
 from sessiond.units import Seconds
 
-# A new title is to be seen within 3 s, and a page looks every 1.5 s.
+# A new title is to be seen within 3 s, and a page looks every second.
 WRITE_EVERY: Final = Seconds(0.75)
 
 _log = structlog.get_logger()

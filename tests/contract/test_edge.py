@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Frame
 
 from sessiond.core.icecast_config import WEB_FOLDER
 from sessiond.core.page import INDEX, TYPES, mounts_document
 from sessiond.core.spec import Codec, HostRef, MountSpec, SessionSpec
 from sessiond.page import write_page
 from sessiond.units import HostName, Kbps, MountPath, SessionName
+from tests.support.browser import browsing, visit
 from tests.support.ear import Heard, decode, listening, tones
 from tests.support.edge import Edge, edge, replaced
 from tests.support.eventually import aeventually, asteadily
@@ -26,11 +28,13 @@ pytestmark = pytest.mark.real
 # So few bytes a second that one of nginx's buffers would hold back two seconds.
 SLOW = MountSpec(path=MountPath("/slow.mp3"), codec=Codec.MP3, bitrate_kbps=Kbps(16))
 SLOW_RATE_HZ = 16000
+# Of the slow one a browser waits half a minute for as much as it wants to begin with.
+FAST = MountSpec(path=MountPath("/fast.mp3"), codec=Codec.MP3, bitrate_kbps=Kbps(192))
 PITCH = 440
 SPEC = SessionSpec(
     name=SessionName("friday-jam"),
     hosts=(HostRef(name=HostName("alice")),),
-    mounts=(SLOW,),
+    mounts=(SLOW, FAST),
 )
 
 
@@ -178,6 +182,44 @@ async def test_a_stream_comes_through_as_it_comes(
         assert tones(decode(proxied.body)) == {PITCH}
         # With buffers it is seconds.
         assert statistics.median(lags(direct, proxied)) < 0.3
+
+
+@pytest.mark.timeout(90)
+async def test_a_browser_plays_behind_it_and_anyone_may_embed_the_player(
+    station: RealIcecast, front: Edge, web: Path
+) -> None:
+    place = f"https://{ADDRESS}:{front.port}"
+    async with (
+        feeding(station, FAST, PITCH),
+        browsing() as chrome,
+    ):
+        seen = await visit(chrome, f"{place}/")
+        await seen.page.get_by_role("button", name="Play fast").click()
+        await seen.hears(FAST.path, [PITCH])
+        assert seen.servers == {f"{ADDRESS}:{front.port}"}
+        assert seen.complaints == []
+
+        # Another scheme and port are another site.
+        (web / "elsewhere.html").write_text(
+            f'<iframe src="{place}/embed.html?mount={FAST.path}"></iframe>'
+            f'<iframe src="{place}/"></iframe>'
+        )
+        other = f"http://{ADDRESS}:{station.port}/elsewhere.html"
+        elsewhere = await visit(chrome, other)
+        player = elsewhere.page.frame_locator("iframe >> nth=0")
+        await player.locator(".play").click()
+        await aeventually(lambda: moves(elsewhere.page.frames[1]), within=20)
+        refused = elsewhere.page.frames[2]
+        assert not refused.url.startswith(place)
+
+
+async def moves(frame: Frame) -> bool:
+    """Tell whether an embedded player plays."""
+    found: float = await frame.evaluate(
+        "async () => (await import('/page/embed.js')).card.player.audio.currentTime"
+    )
+    assert found > 0, found
+    return True
 
 
 def lags(direct: Heard, proxied: Heard) -> list[float]:

@@ -124,10 +124,16 @@ class Jam:
             agentfile.merged(known, wanted), self.envs.get(name)
         )
 
-    def page(self, name: str, path: str) -> tuple[str, str]:
-        """Return what a host's page for monitoring answers: status line, payload."""
+    def page(self, name: str, path: str, port: int = 0) -> tuple[str, str]:
+        """Return what a host answers there: status line, payload.
+
+        Args:
+            name: Who is asked, on its own loopback.
+            path: What for.
+            port: By default that of the page for monitoring, `MONITORED`.
+        """
         host = self.lab.host(name)
-        port = int(MONITORED["listen"].rpartition(":")[2])
+        port = port or int(MONITORED["listen"].rpartition(":")[2])
         with host.connect("127.0.0.1", port) as line, line.makefile("rwb") as stream:
             stream.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
             stream.flush()

@@ -5,12 +5,14 @@ two together is the link.
 """
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sessiond.cli.lab import Program
+from sessiond.cli.person import Belongings
 from tests.support.ear import tones
 from tests.support.eventually import aeventually, eventually, steadily
 from tests.support.jackhost import phones
@@ -186,6 +188,15 @@ def looking(jam: Jam, who: str, identity: Path, link: str) -> str:
     return words[words.index("--agent") + 1]
 
 
+def with_all_but_the_key(person: Path, folder: Path) -> Path:
+    """Return the identity of somebody who knows all that a person does."""
+    shutil.copytree(person, folder)
+    (folder / "identity.key").unlink()
+    own = Belongings(folder)
+    assert own.identity_for("stranger") != Belongings(person).identity()
+    return folder
+
+
 def test_people_on_another_computer(jam_of: Jamming, tmp_path: Path) -> None:
     jam = jam_of(*DUO, studio=False)
     jam.start_agent("alice")
@@ -219,14 +230,18 @@ def test_people_on_another_computer(jam_of: Jamming, tmp_path: Path) -> None:
 
     # Eve knows where, and whom to expect there; nobody has let her in.
     assert refuses(asks(eve, "status"), 2, "no way in")
+    stranger = with_all_but_the_key(vic, tmp_path / "stranger")
+    assert refuses(asks(stranger, "status"), 3, where)
     link = invite(jam, "alice", "--viewer")
     looking(jam, "bob", eve, link)
     assert jam.operate("alice", "remove", SESSION, "eve").code == 0
     assert refuses(asks(eve, "status"), 3, where)
     eventually(lambda: jam.status("alice")["phase"] == "on-air", within=10)
     # Not even on the very computer: its address gives no right.
-    said = jam.personally("alice", tmp_path / "none", "--agent", where, "status")
-    assert refuses(said, 2, "no way in")
+    for who, code in ((tmp_path / "none", 2), (stranger, 3)):
+        said = jam.personally("alice", who, "--agent", where, "status")
+        assert refuses(said, code, where), said
+    assert asks(vic, "status").code == 0
 
 
 def watch(jam: Jam, on: str, identity: Path, where: str) -> Program:

@@ -1,4 +1,4 @@
-"""A browser at a live jam: every mount plays, and a dead broadcaster is not heard."""
+"""A newcomer's jam in a browser: all mounts play; a dead broadcaster is not heard."""
 
 import asyncio
 import os
@@ -27,6 +27,7 @@ from tests.support.icecast import free_port
 pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
 
 SESSIOND = str(Path(sys.executable).parent / "sessiond")
+QUICKSTART = str(Path(__file__).parents[2] / "deploy" / "quickstart")
 PITCHES = {"alice": 440, "bob": 550, "carol": 660, "dave": 770}
 MOUNTS = {
     "/mix.ogg": tuple(PITCHES),
@@ -78,10 +79,10 @@ class Demo:
 
 @contextmanager
 def playing(folder: Path) -> Iterator[Demo]:
-    """Run a demo of four sines at a terminal until Ctrl-C."""
+    """Run the quickstart with four sines at a terminal until Ctrl-C."""
     port = free_port()
     inputs = [f"--input={name}={_file(folder, p)}" for name, p in PITCHES.items()]
-    argv = (SESSIOND, "demo", "--hosts=4", f"--port={port}", *inputs)
+    argv = (QUICKSTART, "--hosts=4", f"--port={port}", *inputs)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         ("env", "--default-signal=INT", *argv),
@@ -143,8 +144,12 @@ async def test_a_browser_plays_every_mount_and_a_dead_broadcaster_is_not_heard(
             await seen.page.get_by_role("button", name="Play Everybody").click()
             await seen.plays("/mix.ogg")
             await count(seen, "/mix.ogg", 2)
+            await seen.watch("/mix.ogg")
 
-            await takeover(demo, windows)
+            left = await takeover(demo, windows)
+            # Nor does the page of all mounts lose its own.
+            await seen.hears("/mix.ogg", [PITCHES[host] for host in left])
+            assert await seen.interruptions() == []
             everything = [seen, *windows.values()]
             assert {s for one in everything for s in one.servers} == {
                 f"127.0.0.1:{demo.port}"
@@ -168,7 +173,8 @@ async def count(seen: Visit, path: str, listeners: int) -> None:
 
 
 async def title_is_seen(demo: Demo, seen: Visit) -> None:
-    for path in ("/mix.ogg", "/dj2.opus"):
+    # One of each codec.
+    for path in ("/mix.ogg", "/dj2.opus", "/dj3.mp3", "/dj4.flac"):
         title = f"The Band – Slow <Blues> in {path}"
         where = demo.after("sessiond --agent").split()[-2]
         asked = ("title", "demo", path, title, "--wait", "0")
@@ -193,14 +199,18 @@ async def embedded(browser: Browser, demo: Demo, path: str) -> Visit:
     return seen
 
 
-async def takeover(demo: Demo, windows: dict[str, Visit]) -> None:
-    """Kill the broadcaster while every mount plays, and see each play on."""
+async def takeover(demo: Demo, windows: dict[str, Visit]) -> frozenset[str]:
+    """Kill the broadcaster while every mount plays, and see each play on.
+
+    Returns:
+        The hosts that are left.
+    """
     before = {path: await moment(one, path) for path, one in windows.items()}
     lines = len(demo.said)
     demo.press("k")
     dead = await aeventually(lambda: demo.after("is dead", lines), within=10)
     victim = dead.partition("'")[0]
-    left = {host for host in PITCHES if host != victim}
+    left = frozenset(PITCHES) - {victim}
 
     async def replaced() -> bool:
         line = demo.said[-1]
@@ -220,6 +230,7 @@ async def takeover(demo: Demo, windows: dict[str, Visit]) -> None:
         now, later = await moment(one, path)
         lost = (now - then) - (later - position)
         assert lost < HELD_UP, f"{path} stood still for {lost:.1f} s"
+    return left
 
 
 async def moment(seen: Visit, path: str) -> tuple[float, float]:

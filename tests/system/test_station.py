@@ -86,12 +86,14 @@ async def test_a_listener_hears_music_before_the_show_and_after_it(
             connection = listening(radio.address, PORT, path, connect=radio.connect)
             listeners[path] = await stack.enter_async_context(connection)
         await all_hear(listeners, NAMED, within=15)
+        await aeventually(lambda: page_says(jam, "filler"), within=10)
         filler = pid_of(radio, "liquidsoap")
         assert is_unprivileged(filler)
 
         created = await asyncio.to_thread(jam.operate, "radio", "create", str(file))
         assert created.code == 0, created
         await all_hear(listeners, SINES["alice"], within=4)
+        await aeventually(lambda: page_says(jam, "on-air"), within=10)
 
         # A crash of the station's agent is none of the listeners' business.
         jam.agents["radio"].send(signal.SIGKILL)
@@ -102,6 +104,7 @@ async def test_a_listener_hears_music_before_the_show_and_after_it(
         stopped = await asyncio.to_thread(jam.operate, "alice", "stop", SESSION)
         assert stopped.code == 0, stopped
         await all_hear(listeners, EMERGENCY, within=20)
+        await aeventually(lambda: page_says(jam, "filler"), within=10)
         assert pid_of(radio, "liquidsoap") == filler
         assert not any(heard.finished.is_set() for heard in listeners.values())
     await aeventually(lambda: is_well(jam), within=15)
@@ -111,6 +114,14 @@ async def test_a_listener_hears_music_before_the_show_and_after_it(
     for host in jam.lab.hosts:
         for pid in host.processes():
             assert "password" not in command_line(pid)
+
+
+def page_says(jam: Jam, state: str) -> bool:
+    """Tell whether listeners' pages show every mount so."""
+    _, document = jam.page("radio", "/live.json", PORT)
+    mounts = json.loads(document)["mounts"]
+    assert {mount["state"] for mount in mounts.values()} == {state}, document
+    return True
 
 
 def is_well(jam: Jam) -> bool:

@@ -2,11 +2,12 @@
 
 import { readSeen, readSession } from "./status.js";
 
-// A new title must be seen within 3 s.
-const POLL_MS = 1500;
+// A new title must be seen within 3 s: a station writes it within 0.75 s, and a proxy
+// may keep the answer before for 1 s.
+const POLL_MS = 1000;
 
 // Mounts come and go rarely: they are asked for each so many polls.
-const SESSION_EVERY = 6;
+const SESSION_EVERY = 9;
 
 // A page that nobody sees or hears needs no news.
 const HIDDEN_POLL_MS = 15000;
