@@ -23,6 +23,7 @@ from tests.bench import (
     listeners,
     mixdown,
     rest,
+    station,
     takeover,
 )
 from tests.bench.figures import Row, table
@@ -44,6 +45,7 @@ FIGURES: Final[Mapping[str, Measure]] = {
     "mixdown": _mixdown,
     "latency": lambda runs, _: latency.measure(runs),
     "join": lambda runs, _: joining.measure(runs),
+    "station": lambda runs, _: station.measure(runs),
     "listeners": lambda _, seconds: listeners.measure(seconds),
     "status": lambda runs, _: command.measure(2 * runs),
 }

@@ -349,12 +349,16 @@ def time_to_first_audio(heard: Heard) -> Seconds:
     loud = np.flatnonzero(np.abs(pcm.samples).max(axis=1) > 10 ** (_SILENCE_DB / 20))
     if not loud.size:
         return Seconds(float("inf"))
-    first = loud[0] / pcm.rate_hz
-    position = 0.0
+    return Seconds(arrival(heard, loud[0] / pcm.rate_hz) - heard.asked_at)
+
+
+def arrival(heard: Heard, position: float) -> Seconds:
+    """Return when that second of the decoded sound had come; inf if it has not."""
+    played = 0.0
     for moment in moments(heard.body):
-        position += moment.duration
-        if position > first:
-            return Seconds(heard.came_at(moment.end) - heard.asked_at)
+        played += moment.duration
+        if played > position:
+            return heard.came_at(moment.end)
     return Seconds(float("inf"))
 
 

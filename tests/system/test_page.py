@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -100,11 +101,22 @@ def playing(folder: Path) -> Iterator[Demo]:
             yield demo
             child.send_signal(signal.SIGINT)
             assert child.wait(20) == 130
+        except AssertionError as e:
+            # The demo leaves nothing behind that could be asked later.
+            e.add_note("\n".join([*demo.said[-20:], *_listeners_ways(folder)]))
+            raise
         finally:
             child.kill()
             reading.join(10)
             os.close(ours)
             os.close(theirs)
+
+
+def _listeners_ways(folder: Path) -> Iterator[str]:
+    """Say where the demo's Icecast sent its listeners, and why."""
+    (log,) = folder.glob("sessiond-demo-*/station/state/log/icecast")
+    told = re.compile(r"End of Stream|passing [1-9]|too far behind|logging in|moveclie")
+    yield from (line for line in log.read_text().splitlines() if told.search(line))
 
 
 def _file(folder: Path, pitch: int) -> Path:

@@ -15,32 +15,32 @@ from pathlib import Path
 import pytest
 
 from sessiond.cli.lab import LabHost
-from sessiond.cli.lab.agentfile import Tables
 from tests.support.ear import Heard, decode, listening, tones
 from tests.support.eventually import aeventually
-from tests.support.jam import MONITORED, SESSION, SINES, Jam, command_line
-from tests.support.tracks import public_folder, serve_next, write_track
+from tests.support.jam import SESSION, SINES, Jam, command_line
+from tests.support.radio import (
+    EMERGENCY,
+    NAMED,
+    NEXT_PORT,
+    PORT,
+    on_the_radio,
+    plays,
+    station_music,
+)
+from tests.support.tracks import serve_next
 from tests.support.written import written
 from tests.system.conftest import Jamming
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
 
 HOSTS = ("alice", "radio")
-PORT = 8000
-NEXT_PORT = 7790
-
-# What the emergency list plays, and what the next-track server names.
-EMERGENCY, NAMED = 300, 360
 
 MOUNTS = dict.fromkeys(("/mix.ogg", "/b.opus", "/c.mp3", "/d.flac"), ("alice",))
 
 
 @pytest.fixture
 def music() -> Iterator[Path]:
-    with public_folder() as folder:
-        (folder / "emergency").mkdir(mode=0o755)
-        write_track(folder / "emergency" / "one.flac", EMERGENCY)
-        write_track(folder / "named.flac", NAMED)
+    with station_music() as folder:
         yield folder
 
 
@@ -82,7 +82,7 @@ async def test_a_listener_hears_music_before_the_show_and_after_it(
     async with AsyncExitStack() as stack:
         listeners = {}
         for path in MOUNTS:
-            await aeventually(partial(plays, jam, path), within=40)
+            await aeventually(partial(plays, radio, path), within=40)
             connection = listening(radio.address, PORT, path, connect=radio.connect)
             listeners[path] = await stack.enter_async_context(connection)
         await all_hear(listeners, NAMED, within=15)
@@ -138,26 +138,6 @@ def is_unheard(jam: Jam) -> bool:
     wrong = json.loads(document)["wrong"]
     assert len(wrong) == len(MOUNTS), document
     return " 503 " in code
-
-
-def on_the_radio(music: Path, file: Path) -> Tables:
-    return {
-        "station": {
-            "music": str(music / "emergency"),
-            "next_track": f"http://127.0.0.1:{NEXT_PORT}/next",
-            "crossfade_s": 0.5,
-            "session": str(file),
-        },
-        "audio": {"inputs": [], "outputs": []},
-        "health": MONITORED,
-    }
-
-
-async def plays(jam: Jam, path: str) -> bool:
-    radio = jam.lab.host("radio")
-    async with listening(radio.address, PORT, path, connect=radio.connect) as heard:
-        await aeventually(lambda: heard.status, within=5)
-        return " 200 " in heard.status
 
 
 def pid_of(host: LabHost, program: str) -> int:
