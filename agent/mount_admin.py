@@ -112,10 +112,15 @@ class MountAdmin:
         )
         await self._asked("fallback.set", mount, call)
 
-    async def bring_back(self, doc: StampedSpec, mount: MountSpec) -> None:
-        """Move the listeners of the hidden mount to the mount itself."""
+    async def bring_back(self, doc: StampedSpec, mount: MountSpec) -> bool:
+        """Move the listeners of the hidden mount to the mount itself.
+
+        Returns:
+            False when it is worth trying again.
+        """
         way = (mount.standby_path, mount.path)
-        await self._moved("listeners.back", doc, mount, way)
+        moved = await self._moved("listeners.back", doc, mount, way)
+        return moved or bool(self._host.station_denied)
 
     async def call_in(self, doc: StampedSpec, mount: MountSpec) -> None:
         """Move the listeners of the filler, which plays in between, to the mount.

@@ -256,12 +256,13 @@ class OnAir:
         hidden = self.reports[name].hidden
         since = self._live_since.get(name)
         live_for = None if since is None else Seconds(self._clock.now() - since)
-        if hidden_wanted(lead, self._me, hidden, live_for):
+        brought_back = name in self._has_listeners
+        if hidden_wanted(lead, self._me, hidden, live_for, brought_back=brought_back):
             grant = self._next_grant(name, Seat.HIDDEN)
             await self._steer_seat(name, Seat.HIDDEN, lead, grant)
         elif hidden.state is not SourceState.WAITING:
-            if hidden.state is SourceState.LIVE and name not in self._has_listeners:
-                await self._ask([self._admin.bring_back(doc, mount)])
+            if hidden.state is SourceState.LIVE and not brought_back:
+                await self._ask([self._bring_back(name, doc, mount)])
             await self._steer_seat(name, Seat.HIDDEN, lead, None)
 
     def _next_grant(self, name: ProcName, seat: Seat) -> int:
@@ -342,14 +343,27 @@ class OnAir:
             joins = [self._admin.join_seats(doc, mount)] if is_hot else []
             return [*joins, *self._fade_in(name, mount, hidden)]
         live_for = now - self._live_since[name]
-        called = self._called.get(name, 0)
         due = (back_after(hidden), *CALLED_AGAIN)
-        if called == len(due) or live_for < due[called]:
+        if live_for < due[0]:
             return []
-        self._called[name] = called + 1
-        self._has_listeners.add(name)
-        backs = [self._admin.bring_back(doc, mount)] if is_hot and not called else []
-        return [self._admin.call_in(doc, mount), *backs]
+        asks = []
+        if name not in self._has_listeners:
+            if is_hot:
+                asks.append(self._bring_back(name, doc, mount))
+            if not is_hot or hidden.state is not SourceState.LIVE:
+                # Whoever hears another host's hidden mount is asked for once.
+                self._has_listeners.add(name)
+        called = self._called.get(name, 0)
+        if called < len(due) and live_for >= due[called]:
+            self._called[name] = called + 1
+            asks.append(self._admin.call_in(doc, mount))
+        return asks
+
+    async def _bring_back(
+        self, name: ProcName, doc: StampedSpec, mount: MountSpec
+    ) -> None:
+        if await self._admin.bring_back(doc, mount):
+            self._has_listeners.add(name)
 
     def _fade_in(
         self, name: ProcName, mount: MountSpec, hidden: SeatReport

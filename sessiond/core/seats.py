@@ -19,6 +19,9 @@ from sessiond.units import HostName, ProcName, Seconds
 # A listener that comes back hears nothing new until the mount's first page, with
 # Vorbis up to 1.4 s after the PUT (field notes); twice that and its burst is filled.
 SETTLED_AFTER: Final = Seconds(3.0)
+# A station that hangs is asked for the listeners again; on a mount that ends before it
+# has moved them they may be dropped.
+BROUGHT_BACK_WITHIN: Final = Seconds(10.0)
 # A source's first pages; whoever is moved earlier waits for them.
 PLAYS_AFTER: Final = Seconds(0.5)
 
@@ -35,7 +38,12 @@ def stands_by(lead: Leadership | None, me: HostName) -> bool:
 
 
 def hidden_wanted(
-    lead: Leadership, me: HostName, hidden: SeatReport, live_for: Seconds | None
+    lead: Leadership,
+    me: HostName,
+    hidden: SeatReport,
+    live_for: Seconds | None,
+    *,
+    brought_back: bool,
 ) -> bool:
     """Tell whether a source of this host should feed its mount's hidden seat.
 
@@ -44,6 +52,7 @@ def hidden_wanted(
         me: This host.
         hidden: What the source reports of that seat.
         live_for: For how long it has fed the mount itself; None while it does not.
+        brought_back: Whether the mount itself has taken its listeners back.
     """
     doc = lead.stamped
     if doc is None or doc.spec.broadcast.standby is not StandbyMode.HOT:
@@ -51,7 +60,8 @@ def hidden_wanted(
     taken = hidden.state is SourceState.LIVE
     if lead.right:
         # Listeners are here until the mount itself has something to play.
-        return taken and (live_for is None or live_for < SETTLED_AFTER)
+        until = SETTLED_AFTER if brought_back else BROUGHT_BACK_WITHIN
+        return taken and (live_for is None or live_for < until)
     if lead.standby is None:
         # Nobody is named, or this agent has just begun and has not heard who is.
         return taken

@@ -19,7 +19,7 @@ from sessiond.core import election as el
 from sessiond.core.configfile import AgentConfig
 from sessiond.core.holder import HolderLabel, Role, describe
 from sessiond.core.plan import plan_host
-from sessiond.core.seats import PLAYS_AFTER, SETTLED_AFTER
+from sessiond.core.seats import BROUGHT_BACK_WITHIN, PLAYS_AFTER, SETTLED_AFTER
 from sessiond.core.sourcing import Seat, SourceReport, SourceState
 from sessiond.core.spec import Codec, StandbyMode
 from sessiond.units import HostName, MountPath, ProcName, SessionName, Term
@@ -34,7 +34,7 @@ from tests.core.examples import (
     setup,
     view,
 )
-from tests.support.fake_icecast import FakeIcecast, FakeIcecastDoor
+from tests.support.fake_icecast import FakeIcecast, FakeIcecastDoor, FakeListener
 from tests.support.fakes import FakeClock, FakeJackServer, FakeStore
 from tests.support.identities import identity_of
 
@@ -227,6 +227,51 @@ async def test_a_source_that_is_back_takes_its_listeners_from_the_standby_once(
     hands.clock.advance(PLAYS_AFTER)
     await hands.steer()
     assert listener.path == MIX
+
+
+async def promoted(hands: Hands) -> FakeListener:
+    """Have Bob take the mounts over; return a listener on his hidden mount."""
+    for path in (MIX, DJ):
+        hands.radio.drop(path)
+    listener = hands.radio.listen(HIDDEN[MIX])
+    hands.bob_is_elected()
+    await hands.steer(2)
+    return listener
+
+
+async def test_a_station_that_hangs_is_asked_for_the_listeners_again(
+    hands: Hands,
+) -> None:
+    listener = await promoted(hands)
+    hands.radio.up = False
+    hands.clock.advance(SETTLED_AFTER)
+    await hands.steer(3)
+    # They hear the hidden mount, which is not left while they might be dropped.
+    assert hands.state(MIX, Seat.HIDDEN) is SourceState.LIVE
+    hands.radio.up = True
+    await hands.steer()
+    assert listener.path == MIX
+    assert hands.state(MIX, Seat.HIDDEN) is SourceState.WAITING
+
+
+async def test_a_hidden_mount_ends_though_its_listeners_can_never_be_moved(
+    hands: Hands,
+) -> None:
+    await promoted(hands)
+    hands.radio.up = False
+    hands.clock.advance(BROUGHT_BACK_WITHIN)
+    await hands.steer()
+    assert hands.state(MIX, Seat.HIDDEN) is SourceState.WAITING
+
+
+async def test_a_station_that_denies_is_not_asked_for_the_listeners_again(
+    hands: Hands,
+) -> None:
+    await promoted(hands)
+    hands.radio.rights = False
+    hands.clock.advance(SETTLED_AFTER)
+    await hands.steer()
+    assert hands.state(MIX, Seat.HIDDEN) is SourceState.WAITING
 
 
 # The filler, and how a mount begins

@@ -22,6 +22,7 @@ from tests.bench import (
     latency,
     listeners,
     mixdown,
+    quickstart,
     rest,
     station,
     takeover,
@@ -39,6 +40,7 @@ def _mixdown(_runs: int, seconds: float) -> list[Row]:
 
 
 FIGURES: Final[Mapping[str, Measure]] = {
+    "quickstart": lambda runs, _: quickstart.measure(runs),
     "create": lambda runs, _: going_live.measure(runs),
     "takeover": lambda runs, _: takeover.measure(runs),
     "rest": lambda _, seconds: rest.measure(seconds),

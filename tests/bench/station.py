@@ -21,7 +21,7 @@ from agent.adapters.icecast import parse_status
 from sessiond.cli.lab import LabHost
 from tests.bench.figures import Row, spread
 from tests.support.ear import Heard, Pcm, arrival, decode, listening
-from tests.support.eventually import aeventually, every
+from tests.support.eventually import aeventually, asteadily, every
 from tests.support.jam import SESSION, SINES, Jam, jamming
 from tests.support.radio import NAMED, NEXT_PORT, PORT, on_the_radio, plays
 from tests.support.radio import station_music as music
@@ -88,16 +88,16 @@ async def _show(jam: Jam, file: Path, begins: Times, ends: Times) -> None:
             await aeventually(partial(plays, radio, path), within=_WITHIN)
             connection = listening(radio.address, PORT, path, connect=radio.connect)
             listeners[path] = await stack.enter_async_context(connection)
-        await asyncio.sleep(_HEARD_FOR)
+        await asteadily(lambda: True, during=_HEARD_FOR)
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(_listed(radio))
             said = await asyncio.to_thread(jam.operate, "radio", "create", str(file))
             assert said.code == 0, said
-        await asyncio.sleep(_HEARD_FOR)
+        await asteadily(lambda: True, during=_HEARD_FOR)
         stopped = time.monotonic()
         said = await asyncio.to_thread(jam.operate, "alice", "stop", SESSION)
         assert said.code == 0, said
-        await asyncio.sleep(_HEARD_FOR)
+        await asteadily(lambda: True, during=_HEARD_FOR)
     for path, heard in listeners.items():
         assert not heard.finished.is_set(), f"{path} was dropped"
         first, last = await asyncio.to_thread(_show_in, heard)

@@ -8,6 +8,7 @@ from sessiond.core.election import Evidence, Leadership, MountWitnessed
 from sessiond.core.holder import HolderLabel, Role
 from sessiond.core.liveness import Liveness
 from sessiond.core.seats import (
+    BROUGHT_BACK_WITHIN,
     PLAYS_AFTER,
     SETTLED_AFTER,
     back_after,
@@ -74,23 +75,28 @@ def test_the_standby_encodes_once_somebody_is_on_the_air(
 def test_a_hot_standby_takes_the_hidden_seat_and_keeps_it_when_the_other_is_gone(
     lead: Leadership, me: HostName, hidden: SeatReport, wanted: bool
 ) -> None:
-    assert hidden_wanted(lead, me, hidden, None) is wanted
+    assert hidden_wanted(lead, me, hidden, None, brought_back=False) is wanted
 
 
 @pytest.mark.parametrize(
-    ("hidden", "live_for", "wanted"),
+    ("hidden", "live_for", "brought_back", "wanted"),
     [
-        (LIVE, None, True),
-        (LIVE, SETTLED_AFTER - 0.1, True),
-        (LIVE, SETTLED_AFTER, False),
-        (WAITING, 0.0, False),
-        (REFUSED, None, False),
+        (LIVE, None, False, True),
+        (LIVE, SETTLED_AFTER - 0.1, True, True),
+        (LIVE, SETTLED_AFTER, True, False),
+        (LIVE, SETTLED_AFTER, False, True),
+        (LIVE, BROUGHT_BACK_WITHIN - 0.1, False, True),
+        (LIVE, BROUGHT_BACK_WITHIN, False, False),
+        (WAITING, 0.0, False, False),
+        (REFUSED, None, False, False),
     ],
 )
-def test_once_promoted_it_leaves_when_the_mount_has_something_to_play(
-    hidden: SeatReport, live_for: Seconds | None, wanted: bool
+def test_once_promoted_it_leaves_when_the_mount_plays_and_has_its_listeners(
+    hidden: SeatReport, live_for: Seconds | None, brought_back: bool, wanted: bool
 ) -> None:
-    assert hidden_wanted(led(right=True), BOB, hidden, live_for) is wanted
+    lead = led(right=True)
+    found = hidden_wanted(lead, BOB, hidden, live_for, brought_back=brought_back)
+    assert found is wanted
 
 
 @pytest.mark.parametrize(
