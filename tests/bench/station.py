@@ -42,6 +42,7 @@ _HEARD_FOR: Final = 6.0
 _ASK_EVERY: Final = 0.05
 # A block in which two sines of this distance are told apart, seconds.
 _BLOCK: Final = 0.05
+_STEADY: Final = 6
 
 Times = dict[str, list[float]]
 """Path → one time a run, seconds."""
@@ -127,8 +128,11 @@ def _status(radio: LabHost) -> str:
 def _show_in(heard: Heard) -> tuple[float, float]:
     """Return when the show's first sound had come, and the first one after it."""
     pcm = decode(heard.body)
-    live = np.flatnonzero(_strength(pcm, _LIVE) > _strength(pcm, NAMED))
-    first, last = live[0] * _BLOCK, (live[-1] + 1) * _BLOCK
+    live = _strength(pcm, _LIVE) > _strength(pcm, NAMED)
+    # A block alone may be a seam between two streams.
+    runs = np.lib.stride_tricks.sliding_window_view(live, _STEADY).all(axis=1)
+    (begins,) = np.nonzero(runs)
+    first, last = begins[0] * _BLOCK, (begins[-1] + _STEADY) * _BLOCK
     return arrival(heard, first), arrival(heard, last)
 
 
