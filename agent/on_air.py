@@ -44,8 +44,8 @@ ON_AIR: Final = Seconds(1.0)
 # Nothing to renew, and every source is known to wait; the elector rings when it must.
 OFF_AIR: Final = Seconds(5.0)
 # How long a mount has been fed when the filler's listeners are called once more: a
-# station that moves a thousand may not answer the first time.
-CALLED_AGAIN: Final = (Seconds(4.0), Seconds(10.0))
+# station that is busy, or moves a thousand, may not answer the first time.
+CALLED_AGAIN: Final = (Seconds(1.0), Seconds(2.0), Seconds(4.0), Seconds(10.0))
 # What a station is asked to do with mounts must not keep a lease waiting.
 ADMIN_LIMIT: Final = Seconds(2.0)
 
@@ -343,9 +343,10 @@ class OnAir:
             joins = [self._admin.join_seats(doc, mount)] if is_hot else []
             return [*joins, *self._fade_in(name, mount, hidden)]
         live_for = now - self._live_since[name]
-        due = (back_after(hidden), *CALLED_AGAIN)
-        if live_for < due[0]:
+        first = back_after(hidden)
+        if live_for < first:
             return []
+        due = (first, *(after for after in CALLED_AGAIN if after > first))
         asks = []
         if name not in self._has_listeners:
             if is_hot:
