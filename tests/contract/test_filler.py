@@ -137,7 +137,11 @@ async def test_a_filler_plays_what_is_named_then_its_folder_and_never_stops(
                 await aeventually(hears(heard, EMERGENCY), within=15)
                 assert title(EMERGENCY) in heard.body
 
-                program.write_text("#!/bin/sh\nexit 1\n")
+                # By turns it fails, and names a file that is no music.
+                notes = place / "notes.flac"
+                notes.write_text("Bring the long cables.\n")
+                fails = "[ $(($(date +%s) % 2)) = 0 ] && exit 1"
+                program.write_text(f"#!/bin/sh\n{fails}\necho {notes}\n")
                 write_track(music / "later.flac", LATER, Seconds(2))
                 old.unlink()
                 await aeventually(hears(heard, LATER), within=15)
