@@ -13,7 +13,7 @@ from mutagen import MutagenError
 from mutagen._vorbis import VCommentDict
 from mutagen.ogg import OggPage
 
-from sessiond.core.titles import split_title
+from sessiond.core.streamtitles import split_title
 
 # Where in an OpusHead packet its pre-skip stands (RFC 7845, section 5.1).
 _OPUS_HEAD: Final = b"OpusHead"

@@ -1,7 +1,8 @@
 """The title that a stream itself carries, as its listeners get it.
 
 MP3 carries it between its bytes where the listener asked for it (``Icy-MetaData: 1``);
-Ogg in the comment header of each chain. Both readers are fed with what came from the
+Ogg in the comment header of each chain, with ``Artist - Title`` split, since it has a
+place for each. Both readers are fed with what came from the
 network, cut anywhere, and believe nothing of it. No I/O here.
 
 Source: RFC 3533 (Ogg), Vorbis I section 5 (comments), RFC 7845 section 5.2 (OpusTags),
@@ -16,6 +17,8 @@ from sessiond.core.oggpages import OggPages, begins_chain, begins_packet
 
 LONGEST_TITLE: Final = 300
 """Characters; what is longer is cut."""
+
+_JOINT: Final = " - "
 
 # A length is one byte in steps of 16.
 _ICY_STEP: Final = 16
@@ -177,10 +180,18 @@ def _number(block: bytes, at: int) -> int:
     return int.from_bytes(block[at : at + 4], "little")
 
 
+def split_title(title: str) -> tuple[str, str]:
+    """Return artist and title of ``Artist - Title``; the artist is empty without."""
+    artist, joint, rest = title.partition(_JOINT)
+    # Players strip both: what would then be put together otherwise stays whole.
+    whole = all(part and part == part.strip() for part in (artist, rest))
+    return (artist, rest) if joint and whole else ("", title)
+
+
 def _title(comments: Mapping[str, str]) -> str:
     """Return one line of a chain's comments, as players show it."""
     parts = (comments.get("artist", ""), comments.get("title", ""))
-    return " - ".join(part for part in parts if part)
+    return _JOINT.join(part for part in parts if part)
 
 
 def _tidy(said: bytes) -> str:

@@ -1,8 +1,7 @@
 """What listeners of a mount see: the title that the operator sets, and what is shown.
 
-A title is a fact of the stamped document, not of the session file. ``Artist - Title``
-is split where a format has a place for each; elsewhere it goes as it is. How listeners
-read it is in `streamtitles`.
+A title is a fact of the stamped document, not of the session file. How a stream carries
+it, and listeners read it, is in `streamtitles`.
 """
 
 from collections.abc import Mapping
@@ -24,8 +23,6 @@ LONGEST_TITLE: Final = 200
 # Between what people write and what a listener sees lie a page of sound, a line, and
 # for Vorbis a page of Icecast's own: together about a second.
 SHOWN_WITHIN: Final = Seconds(5.0)
-
-_JOINT: Final = " - "
 
 
 def _is_title(text: str) -> bool:
@@ -70,14 +67,6 @@ def sound_titles(
     return MappingProxyType(
         {p: text for p, text in titles.items() if p in paths and TITLE.accepts(text)}
     )
-
-
-def split_title(title: str) -> tuple[str, str]:
-    """Return artist and title of ``Artist - Title``; the artist is empty without."""
-    artist, joint, rest = title.partition(_JOINT)
-    # Players strip both: what would then be put together otherwise stays whole.
-    whole = all(part and part == part.strip() for part in (artist, rest))
-    return (artist, rest) if joint and whole else ("", title)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessiond.core.onair import Listening, ListenState
+from sessiond.core.streamtitles import split_title
 from sessiond.core.titles import (
     LONGEST_TITLE,
     SHOWN_WITHIN,
@@ -10,7 +11,6 @@ from sessiond.core.titles import (
     TitleHeard,
     heard_title,
     sound_titles,
-    split_title,
     with_title,
 )
 from sessiond.errors import Refused
