@@ -25,7 +25,7 @@ def _start() -> tuple[float, float]:
         for line in demo.stdout:
             took = time.monotonic() - began
             times.setdefault("begins", took)
-            if line.startswith("on-air"):
+            if line.startswith("On the air"):
                 times.setdefault("plays", took)
     assert demo.returncode == 0, f"it ended with {demo.returncode}"
     return times["begins"], times["plays"]
