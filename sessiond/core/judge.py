@@ -116,6 +116,7 @@ _PACKAGE = {
     Program.MIXDOWN: _OURS,
     Program.SOURCE: _OURS,
     Program.EAR: "the Debian package ffmpeg",
+    Program.LIQUIDSOAP: "the Debian package liquidsoap",
 }
 
 
@@ -168,7 +169,7 @@ def _consent(view: SessionView) -> Iterable[Condition]:
         yield warning(
             Reason.SPEC_CONFLICT,
             "A change that was made during a partition lost against a newer one.",
-            "It lies beside the state as .conflict; apply it again if you want it.",
+            "It lies in the state folder as conflict; apply it again if you want it.",
         )
 
 

@@ -13,6 +13,7 @@ from sessiond.core.judge_audio import JACK_STALLED_AFTER, PORT_ABSENT_AFTER
 from sessiond.core.linkstats import LinkSeen
 from sessiond.core.observed import Observed
 from sessiond.core.plan import plan_host
+from sessiond.core.proc import Program
 from sessiond.core.procstates import BackingOff, GaveUp, Lifecycle, Running
 from sessiond.core.sourcing import SeatReport, SourceReport, SourceState
 from sessiond.core.spec import BroadcastSettings, Codec
@@ -384,3 +385,12 @@ def test_conditions_are_sorted_and_each_is_there_once() -> None:
     assert list(found) == sorted(set(found))
     assert len(found) == 4
     assert doc.spec.host_names == TRIO
+
+
+@pytest.mark.parametrize("program", Program)
+def test_whatever_program_is_missing_is_told_with_its_package(program: Program) -> None:
+    state = gave_up(permanent=True)
+    missing = replace(state, plan=replace(state.plan, program=program))
+    (told,) = living(missing).judged()
+    assert told.reason is Reason.PROGRAM_MISSING
+    assert "Install" in told.hint
