@@ -333,6 +333,26 @@ async def test_whoever_could_not_be_called_at_first_is_called_again(
     assert listener.path == MIX
 
 
+async def test_a_show_is_not_missed_for_seconds_where_the_station_was_busy(
+    hands: Hands,
+) -> None:
+    settings = replace(DOC.spec.broadcast, standby=StandbyMode.COLD)
+    doc = replace(DOC, spec=replace(DOC.spec, broadcast=settings))
+    hands.leadership = leadership(doc, None, standby=None)
+    hands.radio.drop(MIX)
+    hands.radio.put(FILLER)
+    listener = hands.radio.listen(FILLER)
+    hands.bob_is_elected()
+    await hands.steer(2)
+    hands.radio.up = False
+    hands.clock.advance(PLAYS_AFTER)
+    await hands.steer()
+    hands.radio.up = True
+    hands.clock.advance(0.5)
+    await hands.steer()
+    assert listener.path == MIX
+
+
 async def test_a_station_without_a_filler_denies_nothing_that_matters(
     hands: Hands,
 ) -> None:

@@ -114,9 +114,10 @@ def playing(folder: Path) -> Iterator[Demo]:
 
 def _listeners_ways(folder: Path) -> Iterator[str]:
     """Say where the demo's Icecast sent its listeners, and why."""
-    (log,) = folder.glob("sessiond-demo-*/station/state/log/icecast")
     told = re.compile(r"End of Stream|passing [1-9]|too far behind|logging in|moveclie")
-    yield from (line for line in log.read_text().splitlines() if told.search(line))
+    # None, where the demo has cleaned up already.
+    for log in folder.glob("sessiond-demo-*/station/state/log/icecast"):
+        yield from (line for line in log.read_text().splitlines() if told.search(line))
 
 
 def _file(folder: Path, pitch: int) -> Path:
