@@ -169,7 +169,7 @@ def _consent(view: SessionView) -> Iterable[Condition]:
         yield warning(
             Reason.SPEC_CONFLICT,
             "A change that was made during a partition lost against a newer one.",
-            "It is conflict.0 or .1 in the state folder; apply it again if you want it.",
+            "It is conflict.0 or .1 in the state folder; apply it again if wanted.",
         )
 
 

@@ -22,7 +22,8 @@ from sessiond.core.plan import plan_host
 from sessiond.core.seats import BROUGHT_BACK_WITHIN, PLAYS_AFTER, SETTLED_AFTER
 from sessiond.core.sourcing import Seat, SourceReport, SourceState
 from sessiond.core.spec import Codec, StandbyMode
-from sessiond.units import HostName, MountPath, ProcName, SessionName, Term
+from sessiond.core.stamped import StampedSpec
+from sessiond.units import HostName, MountPath, ProcName, Seconds, SessionName, Term
 from tests.agent.players import Child
 from tests.core.examples import (
     ALICE,
@@ -254,22 +255,15 @@ async def test_a_station_that_hangs_is_asked_for_the_listeners_again(
     assert hands.state(MIX, Seat.HIDDEN) is SourceState.WAITING
 
 
+@pytest.mark.parametrize(
+    ("lacks", "after"), [("up", BROUGHT_BACK_WITHIN), ("rights", SETTLED_AFTER)]
+)
 async def test_a_hidden_mount_ends_though_its_listeners_can_never_be_moved(
-    hands: Hands,
+    hands: Hands, lacks: str, after: Seconds
 ) -> None:
     await promoted(hands)
-    hands.radio.up = False
-    hands.clock.advance(BROUGHT_BACK_WITHIN)
-    await hands.steer()
-    assert hands.state(MIX, Seat.HIDDEN) is SourceState.WAITING
-
-
-async def test_a_station_that_denies_is_not_asked_for_the_listeners_again(
-    hands: Hands,
-) -> None:
-    await promoted(hands)
-    hands.radio.rights = False
-    hands.clock.advance(SETTLED_AFTER)
+    setattr(hands.radio, lacks, False)
+    hands.clock.advance(after)
     await hands.steer()
     assert hands.state(MIX, Seat.HIDDEN) is SourceState.WAITING
 
@@ -296,13 +290,16 @@ async def desk(stack: AsyncExitStack, tmp_path: Path) -> Desk:
     return desk
 
 
+def in_mode(mode: StandbyMode) -> StampedSpec:
+    settings = replace(DOC.spec.broadcast, standby=mode)
+    return replace(DOC, spec=replace(DOC.spec, broadcast=settings))
+
+
 @pytest.mark.parametrize("mode", [StandbyMode.HOT, StandbyMode.COLD])
 async def test_whoever_hears_the_filler_is_called_to_a_mount_that_plays(
     hands: Hands, mode: StandbyMode
 ) -> None:
-    settings = replace(DOC.spec.broadcast, standby=mode)
-    doc = replace(DOC, spec=replace(DOC.spec, broadcast=settings))
-    hands.leadership = leadership(doc, None, standby=None)
+    hands.leadership = leadership(in_mode(mode), None, standby=None)
     hands.radio.put(FILLER)
     listener = hands.radio.listen(FILLER)
     hands.radio.drop(MIX)
@@ -336,9 +333,7 @@ async def test_whoever_could_not_be_called_at_first_is_called_again(
 async def test_a_show_is_not_missed_for_seconds_where_the_station_was_busy(
     hands: Hands,
 ) -> None:
-    settings = replace(DOC.spec.broadcast, standby=StandbyMode.COLD)
-    doc = replace(DOC, spec=replace(DOC.spec, broadcast=settings))
-    hands.leadership = leadership(doc, None, standby=None)
+    hands.leadership = leadership(in_mode(StandbyMode.COLD), None, standby=None)
     hands.radio.drop(MIX)
     hands.radio.put(FILLER)
     listener = hands.radio.listen(FILLER)
